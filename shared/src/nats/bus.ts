@@ -1,0 +1,187 @@
+/**
+ * One connection to NATS, in our own terms: publish, subscribe, request, and the JetStream parts that
+ * the sibling files build on. Reconnects for ever; says when it lost and found the server. Knows
+ * nothing of agents.
+ */
+import { readFileSync } from "node:fs";
+import { connect, credsAuthenticator, headers as createHeaders } from "@nats-io/transport-node";
+import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
+import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
+import { brokerUnavailable } from "../errors.js";
+
+export interface BusMessage {
+  subject: string;
+  data: Uint8Array;
+  /** Reply subject of a core request; empty when there is none. */
+  reply: string;
+  header(name: string): string | undefined;
+}
+export interface BusSubscription {
+  unsubscribe(): void;
+}
+export type BusState = "connected" | "disconnected" | "closed";
+
+export interface Bus {
+  /** The raw client; only files of this folder use it. */
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+  readonly serverVersion: string;
+  /** Fire and forget, dropped while disconnected beyond the client's buffer. */
+  publish(
+    subject: string,
+    data: Uint8Array,
+    headers?: Record<string, string>,
+    reply?: string,
+  ): void;
+  /**
+   * Calls the handler for each message, in order. A refused subscription (permissions) is reported to
+   * `onDenied`, or to the connection's `onError` when there is none: unhandled it would end the process.
+   */
+  subscribe(
+    subject: string,
+    handler: (message: BusMessage) => void,
+    options?: { queue?: string; onDenied?: (error: Error) => void },
+  ): BusSubscription;
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<BusMessage>;
+  /** A subject below this connection's own inbox prefix, for replies. */
+  createInbox(): string;
+  /** Resolves when the server has seen everything published so far. */
+  flush(): Promise<void>;
+  onState(listener: (state: BusState) => void): void;
+  readonly connected: boolean;
+  close(): Promise<void>;
+}
+
+export interface BusOptions {
+  url: string;
+  /** Shown by the server's monitoring. */
+  name: string;
+  /** Own inbox prefix: what keeps one service from reading another's replies. */
+  inboxPrefix?: string;
+  credsFile?: string | undefined;
+  onError?: (error: Error) => void;
+  /** How long the first connection may take. */
+  connectTimeoutMs?: number;
+}
+
+/** Connects. @throws RuntimeError `BrokerUnavailable` when the server cannot be reached in time. */
+export async function connectBus(options: BusOptions): Promise<Bus> {
+  const connection = await open(options);
+  const js = jetstream(connection);
+  const jsm = await jetstreamManager(connection, { checkAPI: false });
+  const onError = options.onError ?? (() => undefined);
+  const listeners = new Set<(state: BusState) => void>();
+  let connected = true;
+  const tell = (state: BusState): void => {
+    connected = state === "connected";
+    for (const listener of listeners) listener(state);
+  };
+  void watchStatus(connection, tell, onError);
+  return {
+    connection,
+    js,
+    jsm,
+    serverVersion: connection.info?.version ?? "unknown",
+    publish: (subject, data, headers, reply) => {
+      if (connection.isClosed()) return;
+      connection.publish(subject, data, {
+        ...(headers ? { headers: toHeaders(headers) } : {}),
+        ...(reply ? { reply } : {}),
+      });
+    },
+    subscribe: (subject, handler, subscribeOptions = {}) => {
+      const subscription = connection.subscribe(subject, {
+        ...(subscribeOptions.queue ? { queue: subscribeOptions.queue } : {}),
+        callback: (error, message) => {
+          if (!error) handler(wrap(message));
+        },
+      });
+      subscription.closed.then(
+        (error) => (error ? (subscribeOptions.onDenied ?? onError)(error) : undefined),
+        (error: Error) => (subscribeOptions.onDenied ?? onError)(error),
+      );
+      return { unsubscribe: () => subscription.unsubscribe() };
+    },
+    request: async (subject, data, timeoutMs) => {
+      try {
+        return wrap(await connection.request(subject, data, { timeout: timeoutMs }));
+      } catch (error) {
+        throw brokerUnavailable(`no answer on ${subject} within ${timeoutMs} ms`, error);
+      }
+    },
+    createInbox: () => `${options.inboxPrefix ?? "_INBOX"}.${inboxToken()}`,
+    flush: () => connection.flush(),
+    onState: (listener) => void listeners.add(listener),
+    get connected() {
+      return connected;
+    },
+    close: async () => {
+      await connection.close();
+    },
+  };
+}
+
+async function open(options: BusOptions): Promise<NatsConnection> {
+  const url = new URL(options.url.includes("://") ? options.url : `nats://${options.url}`);
+  try {
+    return await connect({
+      servers: options.url.split(",").map((part) => {
+        const server = new URL(part.includes("://") ? part : `nats://${part}`);
+        return `${server.hostname}:${server.port || "4222"}`;
+      }),
+      name: options.name,
+      ...(url.username
+        ? { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
+        : {}),
+      ...(options.credsFile
+        ? { authenticator: credsAuthenticator(readFileSync(options.credsFile)) }
+        : {}),
+      ...(options.inboxPrefix ? { inboxPrefix: options.inboxPrefix } : {}),
+      maxReconnectAttempts: -1,
+      // 250 ms: a restarted server is found at once; more services than that would not fit one cluster.
+      reconnectTimeWait: 250,
+      // 10 s x 2: half-open connections are noticed within one runner lease.
+      pingInterval: 10_000,
+      maxPingOut: 2,
+      timeout: options.connectTimeoutMs ?? 10_000,
+      ...(url.protocol === "tls:" ? { tls: {} } : {}),
+    });
+  } catch (error) {
+    throw brokerUnavailable(`cannot reach NATS at ${url.host}: ${(error as Error).message}`, error);
+  }
+}
+
+async function watchStatus(
+  connection: NatsConnection,
+  tell: (state: BusState) => void,
+  onError: (error: Error) => void,
+): Promise<void> {
+  for await (const status of connection.status()) {
+    if (status.type === "disconnect") tell("disconnected");
+    else if (status.type === "reconnect") tell("connected");
+    else if (status.type === "error") onError(status.error);
+    else if (status.type === "close") tell("closed");
+  }
+}
+
+function wrap(message: Msg): BusMessage {
+  return {
+    subject: message.subject,
+    data: message.data,
+    reply: message.reply ?? "",
+    header: (name) => message.headers?.get(name) || undefined,
+  };
+}
+
+/** Our plain header records as the client's. */
+export function toHeaders(record: Readonly<Record<string, string>>): MsgHdrs {
+  const built = createHeaders();
+  for (const [name, value] of Object.entries(record)) built.set(name, value);
+  return built;
+}
+
+let inboxCount = 0;
+const inboxSeed = `${process.pid.toString(36)}${process.hrtime.bigint().toString(36)}`;
+const inboxToken = (): string => `${inboxSeed}${(inboxCount++).toString(36)}`;

@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
-import { delimiter, dirname, join, relative } from "node:path";
+import { delimiter, dirname, join, relative, resolve } from "node:path";
 
 export interface PostgresBinaries {
   readonly initdb: string;
@@ -68,8 +68,8 @@ function* candidates(): Generator<PostgresBinaries> {
 
 /** Runs `postgres --version`: a name in PATH may be a wrapper that finds no server. */
 function probe(folder: string, how: string): PostgresBinaries | undefined {
-  const postgres = join(folder, "postgres");
-  const initdb = join(folder, "initdb");
+  const postgres = resolve(folder, "postgres");
+  const initdb = resolve(folder, "initdb");
   if (!existsSync(postgres) || !existsSync(initdb)) return undefined;
   const answer = spawnSync(postgres, ["--version"], {
     encoding: "utf8",

@@ -1,0 +1,96 @@
+/**
+ * Connections to Postgres. Sessions are told to give up before a lease ends: a host that freezes in
+ * the middle of a transaction must not hold rows against its successor. Translates driver errors
+ * into ours by SQLSTATE, never by text.
+ */
+import { drizzle } from "drizzle-orm/node-postgres";
+import type { NodePgDatabase } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { RuntimeError, storeUnavailable } from "../errors.js";
+import * as schema from "./schema.js";
+
+export type Database = NodePgDatabase<typeof schema>;
+export type PoolClient = pg.PoolClient;
+export type Pool = pg.Pool;
+
+export interface PoolOptions {
+  url: string;
+  /** Shown in pg_stat_activity. */
+  name: string;
+  /** Connections at most. */
+  size: number;
+  /** 2,000 ms by default: below the 3 s lease of a host. */
+  idleInTransactionTimeoutMs?: number;
+  /** 10 s by default; lock waits get a third of it. */
+  statementTimeoutMs?: number;
+  onError?: (error: Error) => void;
+}
+
+/** Opens a pool; connects lazily. */
+export function createPool(options: PoolOptions): Pool {
+  const statementTimeoutMs = options.statementTimeoutMs ?? 10_000;
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.name,
+    max: options.size,
+    // 5 s: a database that does not answer by then is reported, and asked again.
+    connectionTimeoutMillis: 5_000,
+    idleTimeoutMillis: 60_000,
+    statement_timeout: statementTimeoutMs,
+    lock_timeout: Math.ceil(statementTimeoutMs / 3),
+    idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 2_000,
+    // The client's own limit, for a server that is frozen and cannot time out anything.
+    query_timeout: statementTimeoutMs + 5_000,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5_000,
+  });
+  pool.on("error", (error) => options.onError?.(error));
+  return pool;
+}
+
+/** Drizzle over a pool, for everything that is not the actor's batch. */
+export const createDatabase = (pool: Pool): Database => drizzle(pool, { schema });
+
+/** SQLSTATE classes and codes that say "again": connection, resources, operator, serialisation, deadlock, lock. */
+const transient = /^(08|53|57|40001|40P01|55P03|25P03)/;
+
+export type SqlFailure =
+  | { kind: "transient"; code: string }
+  | { kind: "unique"; constraint: string; detail: string }
+  | { kind: "rejected"; code: string; message: string };
+
+/** What a failed statement means: try again, a uniqueness that said no, or data that will never fit. */
+export function sqlFailure(error: unknown): SqlFailure {
+  const { code, constraint, detail, message } = rootCause(error) as {
+    code?: unknown;
+    constraint?: string;
+    detail?: string;
+    message?: string;
+  };
+  if (typeof code !== "string" || !/^[0-9A-Z]{5}$/.test(code))
+    return { kind: "transient", code: typeof code === "string" ? code : "connection" };
+  if (code === "23505")
+    return { kind: "unique", constraint: constraint ?? "", detail: detail ?? "" };
+  return transient.test(code)
+    ? { kind: "transient", code }
+    : { kind: "rejected", code, message: message ?? code };
+}
+
+/** Drizzle wraps the driver's error; its code is on the innermost cause. */
+function rootCause(error: unknown): object {
+  let at = error;
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause;
+  return typeof at === "object" && at !== null ? at : {};
+}
+
+/** Runs a statement and turns transient failures into `StoreUnavailable`; others pass unchanged. */
+export async function guarded<T>(what: string, run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof RuntimeError) throw error;
+    if (sqlFailure(error).kind === "transient")
+      throw storeUnavailable(`${what}: ${(rootCause(error) as Error).message}`, error);
+    throw error;
+  }
+}

@@ -48,12 +48,11 @@ function asNobody(bin: string, folder: string): Launch | undefined {
 
 function inNamespace(bin: string, folder: string): Launch | undefined {
   // unshare replaces itself by the program: the child's pid is the server's own.
-  const prefix = ["unshare", "--user", `--map-user=${NOBODY}`, `--map-group=${NOBODY}`];
-  const [command = "", ...rest] = [...prefix, bin, "--version"];
+  const flags = ["--user", `--map-user=${NOBODY}`, `--map-group=${NOBODY}`];
   const probe = { cwd: "/", timeout: PROBE_TIMEOUT_MS, stdio: "ignore" } as const;
-  if (spawnSync(command, rest, probe).status !== 0) return undefined;
+  if (spawnSync("unshare", [...flags, bin, "--version"], probe).status !== 0) return undefined;
   giveTo(folder, 0);
-  return { prefix, options: {}, how: "in a user namespace" };
+  return { prefix: ["unshare", ...flags], options: {}, how: "in a user namespace" };
 }
 
 /** Changes the owner of a tree unless its root already has it. Links are left alone, never followed. */

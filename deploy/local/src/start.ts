@@ -1,0 +1,116 @@
+// Owns `npm start` once everything is installed and built: brings the stack up, says where it listens, stays until Ctrl-C.
+import { parseArgs } from "node:util";
+import { DataDirBusy } from "./data-dir.js";
+import type { Endpoints } from "./endpoints.js";
+import { NATS_PORT } from "./embedded-servers.js";
+import { freePort } from "./free-port.js";
+import { showProgress } from "./progress.js";
+import { seedSample } from "./sample.js";
+import { startStack, type Stack } from "./up.js";
+
+/** Exit statuses: 1 = failed to start or stop, 2 = bad arguments or environment, 3 = already running on this data. */
+const FAILED = 1;
+const BAD_USAGE = 2;
+const ALREADY_RUNNING = 3;
+/** After a second Ctrl-C, as a shell reports SIGINT. */
+const INTERRUPTED = 130;
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Runs until a signal; sets the exit status of the process. */
+export async function start(args: readonly string[] = process.argv.slice(2)): Promise<void> {
+  const began = performance.now();
+  const httpPort = readPort(args);
+  if (httpPort === undefined) return;
+  const dataDir = process.env["REVEILLE_DATA_DIR"] || ".reveille";
+  let stack: Stack;
+  try {
+    stack = await startStack({
+      dataDir,
+      httpPort,
+      natsUrl: process.env["NATS_URL"],
+      databaseUrl: process.env["DATABASE_URL"],
+      natsPort: await freePort(NATS_PORT),
+      say: (line) => say(`  ${line}`),
+    });
+  } catch (error) {
+    say(`\n${(error as Error).message}`);
+    process.exitCode = error instanceof DataDirBusy ? ALREADY_RUNNING : FAILED;
+    return;
+  }
+  const stopped = stopOnSignal(stack);
+  printAddresses(stack.endpoints, stack.dataDir.root, performance.now() - began);
+  const stopProgress = await showProgress(stack.endpoints);
+  if (stack.dataDir.isNew && process.env["REVEILLE_SAMPLE"] !== "0") {
+    await seedSample(stack.endpoints).catch((error: unknown) => {
+      say(`The sample company was not made: ${(error as Error).message}`);
+    });
+  }
+  await stopped(stopProgress);
+}
+
+function readPort(args: readonly string[]): number | undefined {
+  const { values } = parseArgs({ args: [...args], options: { port: { type: "string" } } });
+  const text = values.port ?? (process.env["REVEILLE_HTTP_PORT"] || "3100");
+  const port = Number(text);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  say(`REVEILLE_HTTP_PORT must be a port number from 0 to 65535, not ${JSON.stringify(text)}`);
+  process.exitCode = BAD_USAGE;
+  return undefined;
+}
+
+/** Listens for signals at once; the result waits for the first one, and for the orderly stop after it. */
+function stopOnSignal(stack: Stack): (first: () => Promise<void>) => Promise<void> {
+  let count = 0;
+  const asked = new Promise<void>((resolve) => {
+    const onSignal = (): void => {
+      count += 1;
+      if (count > 1) {
+        say("Stopping at once.");
+        stack.abandon();
+        process.exit(INTERRUPTED);
+      }
+      say("\nStopping; runs that are at work get some seconds. Ctrl-C again stops at once.");
+      resolve();
+    };
+    process.on("SIGINT", onSignal);
+    process.on("SIGTERM", onSignal);
+  });
+  return async (first) => {
+    await asked;
+    try {
+      await first();
+      await stack.stop();
+      say("Stopped. Start again to go on where it was.");
+    } catch (error) {
+      say(`Stopped with errors: ${(error as Error).message}`);
+      process.exitCode = FAILED;
+    }
+    // Whatever still holds the event loop must not keep a stopped system's process alive.
+    process.exit();
+  };
+}
+
+function printAddresses(endpoints: Endpoints, dataDir: string, tookMs: number): void {
+  const seconds = (tookMs / 1000).toFixed(1);
+  const masked = endpoints.databaseUrl.replace(/:[^:@/]+@/, ":***@");
+  say(`
+Reveille is up (${seconds} s).
+
+  Console and API  ${endpoints.http}
+  NATS             ${endpoints.nats}
+  Postgres         ${masked}
+  Data             ${dataDir} (addresses and passwords: endpoints.json)
+
+Wake an agent, and follow a run, with any NATS client:
+
+  nats -s ${endpoints.nats} pub 'rv.<company>.agent.<agent>.wake' '{"reason":"hello"}'
+  nats -s ${endpoints.nats} sub 'rv.<company>.run.<run>.log.>'
+
+Or with the command line: npx reveille agents, npx reveille wake <agent> --follow
+
+Ctrl-C stops everything; the data stays.
+`);
+}

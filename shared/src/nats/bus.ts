@@ -49,7 +49,8 @@ export interface Bus {
   createInbox(): string;
   /** Resolves when the server has seen everything published so far. */
   flush(): Promise<void>;
-  onState(listener: (state: BusState) => void): void;
+  /** Calls the listener at every change; returns what ends that. */
+  onState(listener: (state: BusState) => void): () => void;
   readonly connected: boolean;
   close(): Promise<void>;
 }
@@ -113,7 +114,10 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     },
     createInbox: () => `${options.inboxPrefix ?? "_INBOX"}.${inboxToken()}`,
     flush: () => connection.flush(),
-    onState: (listener) => void listeners.add(listener),
+    onState: (listener) => {
+      listeners.add(listener);
+      return () => void listeners.delete(listener);
+    },
     get connected() {
       return connected;
     },

@@ -9,7 +9,8 @@ import { DataDirBusy, openDataDir } from "@reveille/local/data-dir";
 import { PostgresAlreadyRunning, startPostgres } from "@reveille/local/postgres-server";
 import { identify, signal } from "@reveille/local/process-identity";
 import pg from "pg";
-import { describe, expect, inject, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { natsServerBin } from "./harness/provided.js";
 import { scratchFolder } from "./harness/scratch.js";
 
 const built = (module: string): string =>
@@ -118,7 +119,8 @@ describe("data directory", () => {
           new Promise((resolve) => one.stdout.once("data", (line) => resolve(String(line).trim()))),
       ),
     );
-    expect(answers.toSorted()).toEqual([...Array<string>(7).fill("data_dir_busy"), "mine"]);
+    expect(answers.filter((answer) => answer === "mine")).toHaveLength(1);
+    expect(answers.filter((answer) => answer === "data_dir_busy")).toHaveLength(7);
   });
 });
 
@@ -137,7 +139,7 @@ describe("fetching nats-server", () => {
       status: 1,
       stderr: expect.stringContaining("NATS_SERVER_BIN=/nowhere"),
     });
-    const bin = inject("natsServerBin");
+    const bin = natsServerBin();
     expect(run(bin)).toMatchObject({ status: 0, stdout: `${bin}\n` });
   });
 

@@ -6,14 +6,7 @@ import { join } from "node:path";
 import { getNatsServer } from "@reveille/local/nats-binary";
 import { startPostgres } from "@reveille/local/postgres-server";
 import type { TestProject } from "vitest/node";
-
-declare module "vitest" {
-  export interface ProvidedContext {
-    /** Superuser's URL of the shared server, database `reveille`; tests connect to databases of their own. */
-    postgresUrl: string;
-    natsServerBin: string;
-  }
-}
+import type {} from "./provided.js";
 
 /** Two files at once, each with some services of ten connections, and killed ones whose sessions linger. */
 const CONNECTIONS_MAX = "300";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startNatsServer, type NatsServer } from "@reveille/local/nats-server";
 import { signal } from "@reveille/local/process-identity";
-import { inject } from "vitest";
+import { natsServerBin } from "./provided.js";
 
 export interface TestNats {
   /** Without credentials: the `local` user. */
@@ -39,7 +39,7 @@ export interface SavedStore {
 export async function startTestNats(options: { prefix?: string } = {}): Promise<TestNats> {
   const dir = mkdtempSync(join(tmpdir(), "reveille-nats-"));
   const store = join(dir, "nats", "store");
-  const settings = { dir, bin: inject("natsServerBin"), prefix: options.prefix ?? "rv" };
+  const settings = { dir, bin: natsServerBin(), prefix: options.prefix ?? "rv" };
   let server: NatsServer = await startNatsServer(settings);
   const { port, monitorPort } = server;
   let saves = 0;

@@ -1,0 +1,34 @@
+// Holds the floor's copies of stream settings and bounds to what the product really uses.
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import { defaultPartitionCount } from "@reveille/shared/protocol/partition";
+import { defaultSizes, poolConsumerConfig, topology } from "@reveille/shared/protocol/topology";
+import { expect, test } from "vitest";
+import * as floor from "./settings.js";
+
+const product = topology(createSubjects("rv"), 1, defaultPartitionCount, defaultSizes);
+
+test.each(product.streams.map((stream) => [stream.name, stream] as const))(
+  "the floor's %s has the product's durability and limits",
+  (name, stream) => {
+    const {
+      name: _,
+      subjects: __,
+      ...mine
+    } = floor.streams.find((one) => one.name === `FLOOR_${name}`)!;
+    const { name: _n, subjects: _s, ...theirs } = stream;
+    expect(withoutPrefix(mine)).toEqual(withoutPrefix(theirs));
+  },
+);
+
+test("the floor's work queue is consumed as the product's", () => {
+  const { filter_subject: _, ...theirs } = poolConsumerConfig(createSubjects("rv"), "default");
+  const { filter_subject: __, ...mine } = floor.poolConsumerConfig;
+  expect(mine).toEqual(theirs);
+});
+
+test("the floor has the product's partitions", () => {
+  expect(floor.partitionCount).toBe(defaultPartitionCount);
+});
+
+const withoutPrefix = (value: object): unknown =>
+  JSON.parse(JSON.stringify(value).replaceAll('"floor.', '"rv.'));

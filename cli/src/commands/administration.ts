@@ -1,0 +1,146 @@
+/** Commands for whoever runs the system: up, migrate, topology, dead-letters. */
+import type { Command } from "commander";
+import { migrate } from "@reveille/shared/postgres/migrate";
+import { defaultPartitionCount } from "@reveille/shared/protocol/partition";
+import type { Action } from "../action.js";
+import type { Context } from "../context.js";
+import { CliFailure, exitCodes, notFound, usageFailure } from "../failure.js";
+import { byteSize, formatTable, orDash } from "../output.js";
+import { readDeadLetter, readDeadLetters, withDatabase } from "../record.js";
+import { shortId } from "../run-view.js";
+import { readTopology } from "../topology-facts.js";
+
+export function registerAdministration(program: Command, action: Action): void {
+  program
+    .command("up")
+    .description("start everything on this machine (the same as `npm start`)")
+    .addHelpText(
+      "after",
+      `
+Environment: REVEILLE_DATA_DIR (default .reveille), REVEILLE_HTTP_PORT (default 3100), REVEILLE_SAMPLE=0 for
+no sample company, NATS_URL and DATABASE_URL for existing servers.`,
+    )
+    // The launcher takes \`up\` before anything is loaded: it also works in a clone that is not built.
+    .action(
+      action(() => Promise.reject(new CliFailure(exitCodes.usage, "run it as `reveille up`"))),
+    );
+  program
+    .command("migrate")
+    .description("bring the database (DATABASE_URL) to this version's schema; safe to repeat")
+    .action(
+      action(async ({ context }) => {
+        const url = context.system.databaseUrl;
+        if (!url)
+          throw usageFailure("DATABASE_URL is not set", "postgres://user:password@host/database");
+        await migrate(url, { partitionCount: defaultPartitionCount });
+        context.output.document({ migrated: true });
+        context.output.line("the database is at this version's schema");
+      }),
+    );
+  program
+    .command("topology")
+    .description("streams, buckets, generation, and which host owns which partitions")
+    .action(action(({ context }) => showTopology(context)));
+  program
+    .command("dead-letters [id]")
+    .description(
+      "messages that could not be decoded, decided or committed; with an id: its payload",
+    )
+    .option("--limit <n>", "at most so many", "20")
+    .action(
+      action<{ limit: string }>(({ context, options, args }) =>
+        args[0] === undefined
+          ? listDeadLetters(context, options.limit)
+          : showDeadLetter(context, args[0]),
+      ),
+    );
+}
+
+async function showTopology(context: Context): Promise<void> {
+  const { output } = context;
+  const facts = await readTopology(context);
+  output.document(facts);
+  if (output.json) return;
+  const { paint } = output;
+  output.line(
+    `generation ${facts.generation}, ${facts.partitionCount} partitions, keeper ${orDash(facts.keeper)}`,
+  );
+  output.line();
+  output.line(
+    formatTable(
+      ["STREAM", "MESSAGES", "BYTES", "OF", "FIRST", "LAST", "CONSUMERS", "REPLICAS"],
+      facts.streams.map((stream) =>
+        stream.found
+          ? [
+              stream.name,
+              String(stream.messages),
+              byteSize(stream.bytes),
+              stream.bytesMax > 0 ? byteSize(stream.bytesMax) : "-",
+              String(stream.firstSeq),
+              String(stream.lastSeq),
+              String(stream.consumers),
+              String(stream.replicas),
+            ]
+          : [stream.name, paint.bad("missing")],
+      ),
+    ),
+  );
+  output.line();
+  output.line(
+    formatTable(
+      ["HOST", "LEASE ENDS IN", "VERSION", "PARTITIONS"],
+      facts.hosts.map((host) => [
+        host.id ?? paint.bad("no owner"),
+        host.leaseMs === null ? "-" : `${(host.leaseMs / 1000).toFixed(1)} s`,
+        orDash(host.version),
+        ranges(host.partitions),
+      ]),
+    ),
+  );
+}
+
+/** 0-3, 7, 9-12 */
+function ranges(numbers: readonly number[]): string {
+  const parts: [number, number][] = [];
+  for (const number of numbers) {
+    const last = parts.at(-1);
+    if (last && last[1] === number - 1) last[1] = number;
+    else parts.push([number, number]);
+  }
+  return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ") || "-";
+}
+
+async function listDeadLetters(context: Context, limitText: string): Promise<void> {
+  const limit = Number(limitText);
+  if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
+    throw usageFailure("--limit must be a whole number from 1 to 1000");
+  const letters = await withDatabase(context, (pool) => readDeadLetters(pool, limit));
+  context.output.document(letters);
+  context.output.line(
+    formatTable(
+      ["ID", "TIME", "STAGE", "KIND", "AGENT", "REASON"],
+      letters.map((row) => [
+        orDash(row["id"]),
+        orDash(row["createdAt"]),
+        orDash(row["stage"]),
+        orDash(row["kind"]),
+        shortId(row["agentId"]),
+        orDash(row["reason"]),
+      ]),
+    ),
+  );
+}
+
+async function showDeadLetter(context: Context, id: string): Promise<void> {
+  if (!/^\d{1,15}$/.test(id)) throw usageFailure("the id of a dead letter is a number");
+  const letter = await withDatabase(context, (pool) => readDeadLetter(pool, Number(id)));
+  if (!letter) throw notFound(`no dead letter ${id}`);
+  context.output.document(letter);
+  for (const [key, value] of Object.entries(letter)) {
+    if (key !== "payloadBase64") context.output.line(`${key}: ${orDash(value)}`);
+  }
+  const payload = letter["payloadBase64"];
+  // As JSON text: a payload is hostile until shown otherwise, and must not drive the terminal.
+  if (typeof payload === "string")
+    context.output.line(`payload: ${JSON.stringify(Buffer.from(payload, "base64").toString())}`);
+}

@@ -1,0 +1,69 @@
+/**
+ * What every command gets: where the system is, its API, NATS when it is asked for, and the output.
+ * Closes what it opened.
+ */
+import { connectBus } from "@reveille/shared/nats/bus";
+import type { Bus } from "@reveille/shared/nats/bus";
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { createApi } from "./api.js";
+import type { Api } from "./api.js";
+import { unreachable } from "./failure.js";
+import { createOutput } from "./output.js";
+import type { Output } from "./output.js";
+import { findSystem } from "./system-address.js";
+import type { SystemAddress } from "./system-address.js";
+
+/** The options that every command understands. */
+export interface GlobalOptions {
+  api?: string;
+  nats?: string;
+  company?: string;
+  dataDir?: string;
+  json?: boolean;
+}
+
+export interface Context {
+  readonly options: GlobalOptions;
+  readonly system: SystemAddress;
+  readonly api: Api;
+  readonly subjects: Subjects;
+  readonly output: Output;
+  /** Connects on the first call, as a client without privileges. @throws CliFailure (unreachable). */
+  bus(): Promise<Bus>;
+  close(): Promise<void>;
+}
+
+/** 5 s: a healthy server answers in milliseconds, and somebody is waiting at a terminal. */
+const connectTimeoutMs = 5_000;
+
+export function createContext(options: GlobalOptions): Context {
+  const system = findSystem(options);
+  let bus: Promise<Bus> | undefined;
+  return {
+    options,
+    system,
+    api: createApi(system.api),
+    subjects: createSubjects(system.prefix),
+    output: createOutput(options.json === true),
+    bus: () => (bus ??= connectClient(system.nats)),
+    close: async () => {
+      // A failed connection has been reported to whoever asked for it; there is nothing to close.
+      const connected = await bus?.catch(() => undefined);
+      await connected?.close();
+    },
+  };
+}
+
+/** Connects with the address's own credentials, if any. @throws CliFailure (unreachable). */
+export async function connectClient(url: string): Promise<Bus> {
+  try {
+    return await connectBus({ url, name: "reveille-cli", connectTimeoutMs });
+  } catch (error) {
+    throw unreachable(
+      (error as Error).message,
+      "Is the system up? `npm start` starts it; --nats or NATS_URL says where NATS is.",
+      error,
+    );
+  }
+}

@@ -6,7 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** Root of the repository. Not the working directory: npm may be run from anywhere. */
-export const repository = fileURLToPath(new URL("../../../", import.meta.url));
+const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
 const say = (line) => process.stderr.write(`${line}\n`);
 
@@ -28,7 +28,7 @@ export async function prepare({ nats = !process.env.NATS_URL } = {}) {
 }
 
 /** Runs a command with our terminal to its end. @returns its exit status; 1 when a signal ended it. */
-export function runInTerminal(command, args, options = {}) {
+function runInTerminal(command, args, options = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { cwd: repository, stdio: "inherit", ...options });
     child.once("error", reject);

@@ -14,6 +14,8 @@ const BAD_USAGE = 2;
 const ALREADY_RUNNING = 3;
 /** After a second Ctrl-C, as a shell reports SIGINT. */
 const INTERRUPTED = 130;
+/** Ctrl-C under npm arrives twice, from the terminal and forwarded by npm, within milliseconds: that is one. */
+const REPEAT_MS = 500;
 
 const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
@@ -25,6 +27,7 @@ export async function start(args: readonly string[] = process.argv.slice(2)): Pr
   const httpPort = readPort(args);
   if (httpPort === undefined) return;
   const dataDir = process.env["REVEILLE_DATA_DIR"] || ".reveille";
+  const interruption = listenForSignals();
   let stack: Stack;
   try {
     stack = await startStack({
@@ -37,18 +40,24 @@ export async function start(args: readonly string[] = process.argv.slice(2)): Pr
     });
   } catch (error) {
     say(`\n${(error as Error).message}`);
-    process.exitCode = error instanceof DataDirBusy ? ALREADY_RUNNING : FAILED;
-    return;
+    // Signal handlers would not keep the process alive, but a half-started client might.
+    process.exit(error instanceof DataDirBusy ? ALREADY_RUNNING : FAILED);
   }
-  const stopped = stopOnSignal(stack);
+  interruption.abandon = () => stack.abandon();
   printAddresses(stack.endpoints, stack.dataDir.root, performance.now() - began);
   const stopProgress = await showProgress(stack.endpoints);
-  if (stack.dataDir.isNew && process.env["REVEILLE_SAMPLE"] !== "0") {
-    await seedSample(stack.endpoints).catch((error: unknown) => {
-      say(`The sample company was not made: ${(error as Error).message}`);
-    });
+  // Whoever stops early does not wait for the sample.
+  await Promise.race([interruption.asked, seedIfNew(stack).then(() => interruption.asked)]);
+  await stopOrderly(stack, stopProgress);
+}
+
+async function seedIfNew({ dataDir, endpoints }: Stack): Promise<void> {
+  if (!dataDir.isNew || process.env["REVEILLE_SAMPLE"] === "0") return;
+  try {
+    await seedSample(endpoints);
+  } catch (error) {
+    say(`The sample company was not made: ${(error as Error).message}`);
   }
-  await stopped(stopProgress);
 }
 
 function readPort(args: readonly string[]): number | undefined {
@@ -61,36 +70,46 @@ function readPort(args: readonly string[]): number | undefined {
   return undefined;
 }
 
-/** Listens for signals at once; the result waits for the first one, and for the orderly stop after it. */
-function stopOnSignal(stack: Stack): (first: () => Promise<void>) => Promise<void> {
-  let count = 0;
+/** What a person asked for by signals, from the moment the process started. */
+interface Interruption {
+  readonly asked: Promise<void>;
+  /** What a second Ctrl-C ends at once; nothing before there is a stack. */
+  abandon: () => void;
+}
+
+function listenForSignals(): Interruption {
+  let firstAt: number | undefined;
+  const interruption = { abandon: () => {} };
   const asked = new Promise<void>((resolve) => {
     const onSignal = (): void => {
-      count += 1;
-      if (count > 1) {
+      const now = performance.now();
+      if (firstAt === undefined) {
+        firstAt = now;
+        say("\nStopping; runs that are at work get some seconds. Ctrl-C again stops at once.");
+        resolve();
+      } else if (now - firstAt > REPEAT_MS) {
         say("Stopping at once.");
-        stack.abandon();
+        interruption.abandon();
         process.exit(INTERRUPTED);
       }
-      say("\nStopping; runs that are at work get some seconds. Ctrl-C again stops at once.");
-      resolve();
     };
     process.on("SIGINT", onSignal);
     process.on("SIGTERM", onSignal);
   });
-  return async (first) => {
-    await asked;
-    try {
-      await first();
-      await stack.stop();
-      say("Stopped. Start again to go on where it was.");
-    } catch (error) {
-      say(`Stopped with errors: ${(error as Error).message}`);
-      process.exitCode = FAILED;
-    }
-    // Whatever still holds the event loop must not keep a stopped system's process alive.
-    process.exit();
-  };
+  return Object.assign(interruption, { asked });
+}
+
+async function stopOrderly(stack: Stack, stopProgress: () => Promise<void>): Promise<void> {
+  try {
+    await stopProgress();
+    await stack.stop();
+    say("Stopped. Start again to go on where it was.");
+  } catch (error) {
+    say(`Stopped with errors: ${(error as Error).message}`);
+    process.exitCode = FAILED;
+  }
+  // Whatever still holds the event loop must not keep a stopped system's process alive.
+  process.exit();
 }
 
 function printAddresses(endpoints: Endpoints, dataDir: string, tookMs: number): void {

@@ -65,6 +65,7 @@ test("brings everything up, publishes it, refuses a second start, stops in order
   expect(env).toMatchObject({
     NATS_URL: stack.serviceNatsUrl,
     DATABASE_URL: "",
+    REVEILLE_API_URL: endpoints.http,
     REVEILLE_SUBJECT_PREFIX: "rv",
   });
 

@@ -26,8 +26,6 @@ export interface DataDirLayout {
   /** Parent of one Postgres data folder per major version. */
   readonly postgres: string;
   readonly logs: string;
-  /** What runners keep: workspaces, homes of agents. */
-  readonly work: string;
   readonly endpointsFile: string;
   /** The processes that a supervisor started; read by its successor after a kill -9. */
   readonly childrenFile: string;
@@ -64,7 +62,6 @@ export function layoutOf(directory: string): DataDirLayout {
     nats: join(root, "nats"),
     postgres: join(root, "pg"),
     logs: join(root, "logs"),
-    work: join(root, "work"),
     endpointsFile: join(root, "endpoints.json"),
     childrenFile: join(root, "children.json"),
   };
@@ -80,9 +77,7 @@ export function openDataDir(directory: string): DataDir {
   const isNew = !existsSync(layout.postgres) && !existsSync(layout.nats);
   mkdirSync(layout.root, { recursive: true, mode: 0o711 });
   const release = acquire(layout);
-  for (const folder of [layout.logs, layout.work]) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-  }
+  mkdirSync(layout.logs, { recursive: true, mode: 0o700 });
   return { ...layout, isNew, release };
 }
 

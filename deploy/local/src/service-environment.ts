@@ -9,9 +9,14 @@ export interface StackAddresses {
   readonly httpHost: string;
   /** Of the first gateway; further ones take any free port. */
   readonly httpPort: number;
+  /** Of the first gateway, once it is up; what agents are told. */
+  readonly apiUrl: () => string | undefined;
   readonly dataDir: string;
   readonly logLevel: string;
 }
+
+/** Somebody waits at a terminal; a cluster gives runs minutes. Below the supervisor's own patience with a runner. */
+const LOCAL_DRAIN_MS = 10_000;
 
 /** Every service of every kind: the same names as in a cluster, so that nothing behaves differently here. */
 export function serviceEnvironment(
@@ -40,11 +45,11 @@ function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJ
         REVEILLE_HTTP_PORT: String(index === 0 ? addresses.httpPort : 0),
       };
     case "runner":
-      // A runner needs no database: what it must know it is told by the actor.
       return {
+        // A runner needs no database: what it must know it is told by the actor.
         DATABASE_URL: "",
-        REVEILLE_RUNNER_POOL: process.env["REVEILLE_RUNNER_POOL"] || "default",
-        REVEILLE_RUNNER_SLOTS: process.env["REVEILLE_RUNNER_SLOTS"] || "8",
+        REVEILLE_API_URL: process.env["REVEILLE_API_URL"] || addresses.apiUrl(),
+        REVEILLE_RUNNER_DRAIN_MS: process.env["REVEILLE_RUNNER_DRAIN_MS"] || String(LOCAL_DRAIN_MS),
       };
     case "agent-actor":
       return {};

@@ -73,13 +73,14 @@ export function createFleet(options: FleetOptions): Fleet {
   return fleet;
 }
 
-/** Starts the given number of each. Actors first: they make the streams and buckets that the others look for. */
+/**
+ * Starts the given number of each. Actors first: they make the streams and buckets that the others look for. Then gateways:
+ * runners tell their address to agents.
+ */
 export async function startFleet(fleet: Fleet, counts: FleetCounts): Promise<void> {
   await startMany(fleet, "agent-actor", counts["agent-actor"]);
-  await settleAll([
-    startMany(fleet, "gateway", counts.gateway),
-    startMany(fleet, "runner", counts.runner),
-  ]);
+  await startMany(fleet, "gateway", counts.gateway);
+  await startMany(fleet, "runner", counts.runner);
 }
 
 function startMany(fleet: Fleet, name: ServiceName, count: number): Promise<void> {

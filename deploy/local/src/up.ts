@@ -137,10 +137,11 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
     prefix,
     httpHost: options.httpHost ?? "127.0.0.1",
     httpPort: options.httpPort ?? 0,
+    apiUrl: () => firstGateway(fleet),
     dataDir: dataDir.root,
     logLevel: options.logLevel ?? (process.env["REVEILLE_LOG_LEVEL"] || "info"),
   };
-  const fleet = createFleet({
+  const fleet: Fleet = createFleet({
     logs: dataDir.logs,
     entries: options.entries ?? {},
     restart,
@@ -167,7 +168,7 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
 
 function endpointsOf(servers: Servers, fleet: Fleet): Endpoints {
   return {
-    http: fleet.of("gateway")[0]?.ready?.http ?? "",
+    http: firstGateway(fleet) ?? "",
     nats: servers.natsUrl,
     databaseUrl: servers.databaseUrl,
     pids: {
@@ -177,6 +178,10 @@ function endpointsOf(servers: Servers, fleet: Fleet): Endpoints {
       ...servers.pids(),
     },
   };
+}
+
+function firstGateway(fleet: Fleet): string | undefined {
+  return fleet.of("gateway")[0]?.ready?.http;
 }
 
 function stackOf(parts: {

@@ -25,6 +25,8 @@ export interface Bucket {
   keys(filter?: string): Promise<string[]>;
   /** When the bucket was created: another instant than before means that it was lost and made anew. */
   createdAtMs(): Promise<number>;
+  /** How long an entry lives without an update, as the server really keeps it; 0: for ever. */
+  ttlMs(): Promise<number>;
 }
 
 /** JetStream's "wrong last sequence": somebody else was first. */
@@ -57,6 +59,11 @@ export async function openBucket(bus: Bus, name: string): Promise<Bucket> {
       }),
     createdAtMs: () =>
       guarded(name, async () => Date.parse((await bus.jsm.streams.info(`KV_${name}`)).created)),
+    ttlMs: () =>
+      guarded(
+        name,
+        async () => (await bus.jsm.streams.info(`KV_${name}`)).config.max_age / 1_000_000,
+      ),
   };
 }
 

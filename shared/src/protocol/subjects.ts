@@ -86,6 +86,8 @@ export function createSubjects(prefix = "rv") {
     runLog: (companyId: string, runId: string): string => `${run(companyId, runId)}.log.>`,
     logs: `${prefix}.*.run.*.log.*`,
     control: (companyId: string, runId: string): string => `${run(companyId, runId)}.control`,
+    /** Every run's control: a runner listens once, not once for each of its runs. */
+    controls: `${prefix}.*.run.*.control`,
     /** What one runner incarnation hears of its reports. */
     answer: (incarnation: string): string =>
       `${prefix}.runner.${id(incarnation, "incarnation")}.answer`,

@@ -1,0 +1,82 @@
+/**
+ * Admission: the one way to a slot. Walks the queue in order while slots are free; a run with an issue
+ * takes the issue's lock together with its slot, so a queued run holds nothing and blocks nobody.
+ */
+import type { Draft } from "./draft.js";
+import type { RunState } from "./state.js";
+import { freeSlots, isInvokable } from "./state.js";
+
+/**
+ * Dispatches what may be dispatched. False when a lock has to be asked for first: the caller returns
+ * what the draft needs, and is called again with the answer.
+ */
+export function admitQueued(draft: Draft): boolean {
+  for (;;) {
+    const { state } = draft;
+    if (freeSlots(state) === 0 || !isInvokable(state.agent.status)) return true;
+    const next = state.runs.find((run) => run.phase === "queued");
+    if (!next) return true;
+    if (next.issueId !== null) {
+      const lock = draft.inputs.locks.get(next.id);
+      if (lock === undefined) {
+        draft.need({
+          issueId: next.issueId,
+          runId: next.id,
+          requestId: next.wakeRequestId,
+          requestedAtMs: next.createdAtMs,
+        });
+        return false;
+      }
+      if (lock !== "held") {
+        // The slot goes back. A full queue of waiters is met again by the next release of the lock.
+        draft.changeRun(next.id, { phase: "waiting" });
+        continue;
+      }
+    }
+    dispatch(draft, next);
+  }
+}
+
+/** Gives a run its slot and sends it to the runners of its pool. */
+export function dispatch(draft: Draft, run: RunState): void {
+  const { agent } = draft.state;
+  const sent = draft.changeRun(run.id, {
+    phase: "dispatched",
+    attempt: run.attempt + 1,
+    claim: null,
+    dispatchedAtMs: draft.delivery.atMs,
+    holdsIssue: run.issueId !== null,
+  });
+  if (sent.issueId !== null && !run.holdsIssue)
+    draft.row({
+      table: "issues",
+      op: "update",
+      row: {
+        id: sent.issueId,
+        executionRunId: sent.id,
+        executionAgentNameKey: agent.name.trim().toLowerCase() || null,
+        executionLockedAtMs: draft.delivery.atMs,
+      },
+    });
+  draft.effect(dispatchEffect(draft.state, sent));
+}
+
+/** The execution of a dispatched run, as first sent and as sent again. */
+export const dispatchEffect = (state: Draft["state"], run: RunState) =>
+  ({
+    kind: "dispatch",
+    pool: run.pool,
+    execution: {
+      companyId: state.agent.companyId,
+      agentId: state.agent.id,
+      agentName: state.agent.name,
+      runId: run.id,
+      attempt: run.attempt,
+      adapterType: state.agent.adapterType,
+      adapterConfig: state.agent.adapterConfig,
+      context: run.context,
+      taskKey: run.taskKey,
+      issueId: run.issueId,
+      session: state.sessionId === null ? null : { id: state.sessionId, params: null },
+    },
+  }) as const;

@@ -1,0 +1,151 @@
+/**
+ * The lock of an issue was handed to a waiter of this agent. The waiter's own state decides: a deferred
+ * wake or a queued run is admitted like any wake; what is already dispatched, running or over needs
+ * nothing; what cannot start passes the lock on.
+ */
+import type { Grant } from "@reveille/shared/protocol/commands";
+import { isoTime } from "@reveille/shared/protocol/time";
+import { admitQueued } from "./admit.js";
+import type { Decision } from "./decision.js";
+import type { Draft } from "./draft.js";
+import type { WaitState } from "./state.js";
+import { freeSlots, hasSlot, isInvokable } from "./state.js";
+
+export function onGrant(draft: Draft, grant: Grant): Decision {
+  const run = draft.run(grant.runId);
+  if (run) {
+    if (hasSlot(run)) return draft.done(null, "duplicate");
+    if (run.phase === "waiting") draft.changeRun(run.id, { phase: "queued" });
+    return admitOrPassOn(draft, grant, "run", run.id);
+  }
+  const wait = draft.state.waits.find((other) => other.runId === grant.runId);
+  if (!wait) {
+    // Over, or never committed: whoever holds a lock without a row behind it lets go of it.
+    draft.effect({
+      kind: "release",
+      companyId: draft.delivery.companyId,
+      issueId: grant.issueId,
+      runId: grant.runId,
+      owner: "wake",
+      ownerId: grant.wakeId,
+    });
+    return draft.done(null, "stale");
+  }
+  if (!isInvokable(draft.state.agent.status)) return closeWait(draft, wait, notInvokable);
+  if (!draft.inputs.issues.has(grant.issueId))
+    return closeWait(draft, wait, "issue_execution_issue_not_found");
+  promote(draft, wait);
+  return admitOrPassOn(draft, grant, "wake", wait.requestId);
+}
+
+const notInvokable = "Deferred wake could not be promoted: agent is not invokable";
+
+/** The waiting wake becomes a queued run. */
+function promote(draft: Draft, wait: WaitState): void {
+  const { delivery } = draft;
+  const at = isoTime(delivery.atMs);
+  draft.removeWait(wait.requestId);
+  draft.addRun({
+    id: wait.runId,
+    wakeRequestId: wait.requestId,
+    wakeId: wait.wakeId,
+    phase: "queued",
+    source: wait.source,
+    triggerDetail: wait.triggerDetail,
+    context: {
+      ...wait.context,
+      wakeReason: wait.context["wakeReason"] ?? "issue_execution_deferred",
+    },
+    issueId: wait.issueId,
+    taskKey: wait.taskKey,
+    pool: draft.state.policy.pool,
+    attempt: 0,
+    losses: 0,
+    claim: null,
+    holdsIssue: false,
+    cancel: null,
+    createdAtMs: delivery.atMs,
+    updatedAtMs: delivery.atMs,
+    dispatchedAtMs: null,
+    startedAtMs: null,
+    position: { generation: delivery.generation, sequence: delivery.sequence },
+    lastEventSeq: 0,
+    progressSeen: 0,
+    sessionIdBefore: draft.state.sessionId,
+    retryOfRunId: null,
+  });
+  draft.row({
+    table: "wakes",
+    op: "update",
+    row: {
+      id: wait.requestId,
+      status: "queued",
+      reason: "issue_execution_promoted",
+      runId: wait.runId,
+      promoted: true,
+      updatedAt: at,
+    },
+  });
+  draft.announce("heartbeat.run.queued", {
+    runId: wait.runId,
+    agentId: draft.state.agent.id,
+    invocationSource: wait.source,
+    triggerDetail: wait.triggerDetail,
+    wakeupRequestId: wait.requestId,
+  });
+}
+
+/** Without a free slot (or behind others) the granted run stays queued and holds nothing. */
+function admitOrPassOn(
+  draft: Draft,
+  grant: Grant,
+  owner: "run" | "wake",
+  ownerId: string,
+): Decision {
+  if (freeSlots(draft.state) > 0 && !admitQueued(draft))
+    return { kind: "needs", locks: draft.needed };
+  const run = draft.run(grant.runId);
+  if (run && !hasSlot(run)) {
+    if (run.phase === "waiting") return draft.done(); // another holder was met: it stands in the queue again
+    draft.row(
+      owner === "run"
+        ? { table: "runs", op: "update", row: { id: ownerId, owesRelease: true } }
+        : { table: "wakes", op: "update", row: { id: ownerId, owesRelease: true } },
+    );
+    draft.effect({
+      kind: "release",
+      companyId: draft.delivery.companyId,
+      issueId: grant.issueId,
+      runId: grant.runId,
+      owner,
+      ownerId,
+    });
+  }
+  return draft.done();
+}
+
+function closeWait(draft: Draft, wait: WaitState, error: string): Decision {
+  const at = isoTime(draft.delivery.atMs);
+  draft.removeWait(wait.requestId);
+  draft.row({
+    table: "wakes",
+    op: "update",
+    row: {
+      id: wait.requestId,
+      status: "failed",
+      error,
+      finishedAt: at,
+      updatedAt: at,
+      owesRelease: true,
+    },
+  });
+  draft.effect({
+    kind: "release",
+    companyId: draft.delivery.companyId,
+    issueId: wait.issueId,
+    runId: wait.runId,
+    owner: "wake",
+    ownerId: wait.requestId,
+  });
+  return draft.done();
+}

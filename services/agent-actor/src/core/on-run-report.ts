@@ -1,0 +1,113 @@
+/**
+ * Reports of the claim that has the go: progress, the end, the loss. A report of another claim or
+ * attempt lost its race and changes nothing; every report is answered, so that it stops being sent.
+ */
+import type { Expired } from "@reveille/shared/protocol/commands";
+import type {
+  AnswerKind,
+  RunFinished,
+  RunLost,
+  RunProgress,
+} from "@reveille/shared/protocol/execution";
+import { admitQueued, dispatch } from "./admit.js";
+import type { Decision } from "./decision.js";
+import type { Draft } from "./draft.js";
+import { endRun } from "./end-run.js";
+import { outcomeOf } from "./outcome.js";
+import type { RunState } from "./state.js";
+import { isRunning } from "./state.js";
+
+interface Claimed {
+  runId: string;
+  attempt: number;
+  claimId: string;
+}
+
+export function onRunProgress(draft: Draft, report: RunProgress): Decision {
+  const run = claimedRun(draft, report);
+  if (typeof run === "string") return answered(draft, report, "progress", run);
+  if (report.progressId <= run.progressSeen)
+    return answered(draft, report, "progress", "committed", "duplicate");
+  draft.changeRun(run.id, { progressSeen: report.progressId });
+  for (const event of report.events) draft.event(run.id, event);
+  return answered(draft, report, "progress", "committed");
+}
+
+export function onRunFinished(draft: Draft, report: RunFinished): Decision {
+  const run = claimedRun(draft, report);
+  if (typeof run === "string") return answered(draft, report, "finished", run);
+  for (const event of report.events) draft.event(run.id, event);
+  endRun(draft, draft.run(run.id)!, outcomeOf(report.result, run.cancel), report);
+  if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
+  return answered(draft, report, "finished", "committed");
+}
+
+export function onRunLost(draft: Draft, report: RunLost): Decision {
+  const run = claimedRun(draft, report);
+  if (typeof run === "string") return answered(draft, report, "lost", run);
+  const cause = report.reason === "drained" ? "its runner was drained" : "its runner was lost";
+  if (!lose(draft, run, cause)) return { kind: "needs", locks: draft.needed };
+  return answered(draft, report, "lost", "committed");
+}
+
+/** The owner itself found no living runner behind the attempt; there is nobody to answer. */
+export function onExpired(draft: Draft, expired: Expired): Decision {
+  const run = claimedRun(draft, expired);
+  if (typeof run === "string") return draft.done(null, "stale");
+  if (!lose(draft, run, "its runner's lease expired"))
+    return { kind: "needs", locks: draft.needed };
+  return draft.done();
+}
+
+/** The live run that this claim has, or the answer to a claim that has none. */
+function claimedRun(draft: Draft, report: Claimed): RunState | "stale" | "gone" {
+  const run = draft.run(report.runId);
+  if (!run) return "gone";
+  const current =
+    isRunning(run) && run.attempt === report.attempt && run.claim?.claimId === report.claimId;
+  return current ? run : "stale";
+}
+
+/**
+ * A lost attempt is repeated in the same run, with its slot and its lock; when its losses are used up it
+ * fails, and a run whose end was asked for is cancelled. False when a lock has to be asked for first.
+ */
+function lose(draft: Draft, run: RunState, cause: string): boolean {
+  if (run.cancel === null && run.losses < draft.state.policy.lossesMax) {
+    draft.event(run.id, {
+      eventType: "lifecycle",
+      level: "warn",
+      message: `attempt ${run.attempt} lost: ${cause}; it is repeated`,
+      payload: { attempt: run.attempt, reason: cause },
+    });
+    dispatch(
+      draft,
+      draft.changeRun(run.id, { losses: run.losses + 1, phase: "dispatched", claim: null }),
+    );
+    return true;
+  }
+  const ending = run.cancel
+    ? ({ status: "cancelled", error: run.cancel.reason, errorCode: "cancelled" } as const)
+    : ({ status: "failed", error: `Process lost -- ${cause}`, errorCode: "process_lost" } as const);
+  endRun(draft, run, ending, null);
+  return admitQueued(draft);
+}
+
+function answered(
+  draft: Draft,
+  report: Claimed & { incarnation: string },
+  kind: "progress" | "finished" | "lost",
+  answer: AnswerKind,
+  outcome: "applied" | "duplicate" | "stale" = answer === "committed" ? "applied" : "stale",
+): Decision {
+  draft.effect({
+    kind: "answer",
+    report: kind,
+    answer,
+    incarnation: report.incarnation,
+    runId: report.runId,
+    attempt: report.attempt,
+    claimId: report.claimId,
+  });
+  return draft.done(null, outcome);
+}

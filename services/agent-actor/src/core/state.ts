@@ -1,0 +1,129 @@
+/**
+ * The state of one agent as its actor holds it: who it is, its live runs in the order of its mailbox,
+ * and its wakes that wait for an issue. What is over is in Postgres alone.
+ */
+import type { WakeSource } from "@reveille/shared/protocol/wake";
+import type { Policy } from "./policy.js";
+
+export type Json = Record<string, unknown>;
+
+export const agentStatuses = [
+  "active",
+  "paused",
+  "idle",
+  "running",
+  "error",
+  "pending_approval",
+  "terminated",
+] as const;
+export type AgentStatus = (typeof agentStatuses)[number];
+
+export interface AgentFacts {
+  id: string;
+  companyId: string;
+  name: string;
+  status: AgentStatus;
+  adapterType: string;
+  adapterConfig: Json;
+  runtimeConfig: Json;
+  partition: number;
+  lastHeartbeatAtMs: number | null;
+  /** When its interval timer is due next; null: no timer. */
+  nextTimerAtMs: number | null;
+}
+
+/** The place of a message in the stream: the order in which wakes stand. */
+export interface Position {
+  generation: number;
+  sequence: number;
+}
+
+/**
+ * Where a live run is. `queued`: has no slot. `waiting`: gave its slot back, waits at its issue's lock.
+ * `dispatched`: has a slot (and its issue), no go yet. `running`: a claim has its go. `cancelling`: as
+ * running, and its end was asked for; slot and issue are kept until its process tree is dead.
+ */
+export type RunPhase = "queued" | "waiting" | "dispatched" | "running" | "cancelling";
+
+export interface Claim {
+  claimId: string;
+  incarnation: string;
+  runnerId: string;
+}
+
+export interface RunState {
+  id: string;
+  /** The row of the wake that led to it. */
+  wakeRequestId: string;
+  /** The publisher's id of that wake. */
+  wakeId: string;
+  phase: RunPhase;
+  source: WakeSource;
+  triggerDetail: string | null;
+  context: Json;
+  issueId: string | null;
+  taskKey: string | null;
+  pool: string;
+  /** 0 before the first dispatch. */
+  attempt: number;
+  /** Attempts that were lost. */
+  losses: number;
+  claim: Claim | null;
+  holdsIssue: boolean;
+  cancel: { reason: string; atMs: number } | null;
+  /** The stream time of its wake (of its promotion, when it was deferred). */
+  createdAtMs: number;
+  updatedAtMs: number;
+  dispatchedAtMs: number | null;
+  /** The first go. */
+  startedAtMs: number | null;
+  position: Position;
+  lastEventSeq: number;
+  progressSeen: number;
+  sessionIdBefore: string | null;
+  retryOfRunId: string | null;
+}
+
+/** A wake that was deferred because another agent held its issue. */
+export interface WaitState {
+  requestId: string;
+  wakeId: string;
+  /** The id that its run will have. */
+  runId: string;
+  issueId: string;
+  source: WakeSource;
+  triggerDetail: string | null;
+  reason: string | null;
+  context: Json;
+  taskKey: string | null;
+  requestedAtMs: number;
+  position: Position;
+  coalescedCount: number;
+}
+
+export interface AgentState {
+  agent: AgentFacts;
+  policy: Policy;
+  /** In the order of their wakes. */
+  runs: readonly RunState[];
+  waits: readonly WaitState[];
+  /** The agent-wide session. */
+  sessionId: string | null;
+}
+
+/** A run with one of these phases takes one of the agent's slots. */
+export const hasSlot = (run: RunState): boolean =>
+  run.phase === "dispatched" || run.phase === "running" || run.phase === "cancelling";
+/** A process may live behind it. */
+export const isRunning = (run: RunState): boolean =>
+  run.phase === "running" || run.phase === "cancelling";
+/** The status as the row and the API show it. */
+export const statusOf = (run: RunState): "queued" | "running" =>
+  run.startedAtMs === null ? "queued" : "running";
+
+export const freeSlots = (state: AgentState): number =>
+  Math.max(0, state.policy.maxConcurrentRuns - state.runs.filter(hasSlot).length);
+
+/** May it be woken at all? */
+export const isInvokable = (status: AgentStatus): boolean =>
+  status === "active" || status === "idle" || status === "running" || status === "error";

@@ -1,0 +1,190 @@
+/**
+ * One batch: what arrived in several partitions is read, decided in order per agent, and committed
+ * once. The order of steps is fixed here and nowhere else:
+ *
+ *   take -> read facts and states -> decide (locks by compare-and-set) -> commit with the fence -> effects
+ *
+ * Crash points: before the commit nothing is left but places in lock queues, which the same messages
+ * find again; after it, effects that did not go out are owed by rows and redone by reconciling. A batch
+ * that Postgres rejects is halved until the culprit is alone; that one becomes a dead letter.
+ */
+import type { StoredMessage } from "@reveille/shared/nats/partition-reader";
+import { RuntimeError } from "@reveille/shared/errors";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { Effect } from "../core/decision.js";
+import type { Delivery } from "../core/delivery.js";
+import type { AgentState } from "../core/state.js";
+import type { Activations } from "./activations.js";
+import { commitBatch } from "./commit.js";
+import type { CursorMove } from "./commit.js";
+import { deadLetter, invalidWake } from "./dead-letter.js";
+import { decideChain } from "./decide-chain.js";
+import type { ChainContext } from "./decide-chain.js";
+import { readMessage } from "./decode.js";
+import type { Read } from "./decode.js";
+import { readFacts } from "./facts.js";
+import type { IssueLocks } from "./issue-locks.js";
+import { loadAgents } from "./load.js";
+import { wasApplied } from "./partition.js";
+import type { Partition } from "./partition.js";
+import { createRowSet } from "./row-set.js";
+
+export interface BatchContext {
+  pool: Pool;
+  logger: Logger;
+  activations: Activations;
+  locks: IssueLocks;
+  /** False once the host's lease may have ended: nothing is committed any more. */
+  trusted: () => boolean;
+  /** Performs what a committed decision asks for. Never throws. */
+  perform: (effects: readonly Effect[]) => void;
+}
+/** What was taken of one partition, in order. */
+export interface Share {
+  partition: Partition;
+  messages: StoredMessage[];
+}
+export type BatchOutcome = { kind: "done" } | { kind: "step-down"; reason: string };
+
+interface Item {
+  partition: Partition;
+  message: StoredMessage;
+  read: Read | { kind: "applied" };
+}
+
+/** Applies the shares. `step-down`: ownership of some partition is gone, or may be. */
+export async function runBatch(
+  context: BatchContext,
+  shares: readonly Share[],
+): Promise<BatchOutcome> {
+  const items = shares.flatMap(({ partition, messages }) =>
+    messages.map((message): Item => ({
+      partition,
+      message,
+      read: wasApplied(partition.row, message) ? { kind: "applied" } : readMessage(message),
+    })),
+  );
+  return runItems(context, items, new Set());
+}
+
+async function runItems(
+  context: BatchContext,
+  items: readonly Item[],
+  heldElsewhere: Set<string>,
+): Promise<BatchOutcome> {
+  for (let tries = 0; ; tries += 1) {
+    if (!context.trusted()) return { kind: "step-down", reason: "the lease may have ended" };
+    try {
+      const outcome = await tryItems(context, items, heldElsewhere);
+      switch (outcome.kind) {
+        case "committed":
+          return { kind: "done" };
+        case "fenced":
+          return { kind: "step-down", reason: "another epoch owns a partition" };
+        case "issue-held":
+          heldElsewhere.add(outcome.issueId);
+          continue;
+        case "rejected":
+          return await halve(context, items, heldElsewhere, outcome.reason);
+        case "unavailable":
+          context.logger.warn(
+            { reason: outcome.reason, tries },
+            "the batch could not be committed yet",
+          );
+      }
+    } catch (error) {
+      if (!(error instanceof RuntimeError)) throw error;
+      context.logger.warn({ err: error, tries }, "the batch could not be decided yet");
+    }
+    // Without limit: the mailbox waits, nothing is dropped. 2 s at most, below the lease.
+    await new Promise((go) => setTimeout(go, Math.min(2_000, 50 * 2 ** Math.min(tries, 6))));
+  }
+}
+
+/** Finds the message that cannot be committed: it alone becomes a dead letter. */
+async function halve(
+  context: BatchContext,
+  items: readonly Item[],
+  held: Set<string>,
+  reason: string,
+): Promise<BatchOutcome> {
+  if (items.length === 1) {
+    const item = items[0]!;
+    context.logger.error({ reason, seq: item.message.seq }, "a message cannot be committed");
+    return runItems(
+      context,
+      [{ ...item, read: { kind: "dead", address: null, reason: `commit: ${reason}` } }],
+      held,
+    );
+  }
+  const middle = items.length >> 1;
+  const first = await runItems(context, items.slice(0, middle), held);
+  return first.kind === "done" ? runItems(context, items.slice(middle), held) : first;
+}
+
+async function tryItems(
+  context: BatchContext,
+  items: readonly Item[],
+  heldElsewhere: ReadonlySet<string>,
+) {
+  const deliveries = items.flatMap(({ read }) => (read.kind === "delivery" ? [read.delivery] : []));
+  const byAgent = groupByAgent(deliveries);
+  const missing = [...byAgent.keys()].filter((agentId) => !context.activations.get(agentId));
+  const [loaded, facts] = await Promise.all([
+    loadAgents(context.pool, missing),
+    readFacts(context.pool, deliveries),
+  ]);
+
+  const rows = createRowSet();
+  const effects: Effect[] = [];
+  const states = new Map<string, AgentState>();
+  const chain: ChainContext = {
+    facts,
+    locks: context.locks,
+    heldElsewhere,
+    rows,
+    effects,
+    logger: context.logger,
+  };
+  await Promise.all(
+    [...byAgent].map(async ([agentId, own]) => {
+      const before = context.activations.get(agentId) ?? loaded.get(agentId) ?? null;
+      const after = await decideChain(chain, before, own);
+      if (after) states.set(agentId, after);
+    }),
+  );
+  for (const { read, message, partition } of items) {
+    if (read.kind === "dead") rows.addDeadLetter(deadLetter(read, message, partition.number));
+    else if (read.kind === "invalid-wake") invalidWake(read, message, rows, effects);
+  }
+  const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
+  if (outcome.kind !== "committed") return outcome;
+  for (const state of states.values()) context.activations.set(state);
+  for (const { partition, message } of items) partition.advance(message.seq, message.timestampNs);
+  context.perform(effects);
+  return outcome;
+}
+
+function groupByAgent(deliveries: readonly Delivery[]): Map<string, Delivery[]> {
+  const groups = new Map<string, Delivery[]>();
+  for (const delivery of deliveries) {
+    const group = groups.get(delivery.agentId);
+    if (group) group.push(delivery);
+    else groups.set(delivery.agentId, [delivery]);
+  }
+  return groups;
+}
+
+function cursorsOf(items: readonly Item[]): CursorMove[] {
+  const moves = new Map<number, CursorMove>();
+  for (const { partition, message } of items)
+    moves.set(partition.number, {
+      partition: partition.number,
+      epoch: partition.epoch,
+      fromSeq: partition.row.cursorSeq,
+      toSeq: message.seq,
+      toNs: message.timestampNs,
+    });
+  return [...moves.values()].sort((a, b) => a.partition - b.partition);
+}

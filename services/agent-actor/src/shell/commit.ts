@@ -1,0 +1,324 @@
+/**
+ * Commits a batch: every row it decided and the cursors of its partitions, in one statement, so in one
+ * transaction without a second round trip. It ends with the fence: each cursor moves only where the
+ * epoch is still ours and the cursor is where we left it; fewer rows than partitions raise an error
+ * and nothing is written. A host that freezes anywhere leaves no transaction open behind it.
+ *
+ * Crash points: before the statement nothing happened and the messages come again; after it they are
+ * skipped by the cursor. When the connection breaks in between, the cursor itself tells which it was.
+ */
+import { insertRecords, updateRecords } from "@reveille/shared/postgres/recordset";
+import * as schema from "@reveille/shared/postgres/schema";
+import { guarded, sqlFailure } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import { RuntimeError } from "@reveille/shared/errors";
+import { tableKeys } from "./row-set.js";
+import type { RowSet } from "./row-set.js";
+
+export interface CursorMove {
+  partition: number;
+  epoch: number;
+  fromSeq: number;
+  toSeq: number;
+  toNs: bigint;
+}
+export type Committed =
+  | { kind: "committed" }
+  /** One of the partitions is somebody else's now. */
+  | { kind: "fenced" }
+  /** Another run holds this issue: the wake is decided again as deferred. */
+  | { kind: "issue-held"; issueId: string }
+  /** The data will never fit: the culprit has to be found. */
+  | { kind: "rejected"; reason: string }
+  /** Not now; nothing is known to be written. */
+  | { kind: "unavailable"; reason: string };
+
+const wakeKeys = [
+  ...[
+    "id",
+    "companyId",
+    "agentId",
+    "source",
+    "triggerDetail",
+    "reason",
+    "payload",
+    "status",
+    "coalescedCount",
+  ],
+  ...[
+    "requestedByActorType",
+    "requestedByActorId",
+    "idempotencyKey",
+    "runId",
+    "requestedAt",
+    "claimedAt",
+  ],
+  ...[
+    "finishedAt",
+    "error",
+    "wakeId",
+    "partition",
+    "issueId",
+    "taskKey",
+    "contextSnapshot",
+    "generation",
+  ],
+  ...["streamSeq", "owesRelease", "createdAt", "updatedAt"],
+];
+const liveKeys = [
+  ...[
+    "status",
+    "phase",
+    "attempt",
+    "losses",
+    "claimId",
+    "runnerIncarnation",
+    "runnerId",
+    "holdsIssue",
+  ],
+  ...[
+    "dispatchedAt",
+    "startedAt",
+    "cancelReason",
+    "cancelRequestedAt",
+    "lastEventSeq",
+    "progressSeen",
+  ],
+  ...["logStore", "logRef", "updatedAt"],
+];
+const endKeys = [
+  ...[
+    "finishedAt",
+    "error",
+    "errorCode",
+    "exitCode",
+    "signal",
+    "usageJson",
+    "resultJson",
+    "sessionIdAfter",
+  ],
+  ...[
+    "logBytes",
+    "logSha256",
+    "logCut",
+    "logCompressed",
+    "stdoutExcerpt",
+    "stderrExcerpt",
+    "containment",
+  ],
+];
+const newRunKeys = [
+  ...[
+    "id",
+    "companyId",
+    "agentId",
+    "invocationSource",
+    "triggerDetail",
+    "wakeupRequestId",
+    "sessionIdBefore",
+  ],
+  ...[
+    "contextSnapshot",
+    "issueId",
+    "taskKey",
+    "partition",
+    "pool",
+    "retryOfRunId",
+    "wakeId",
+    "generation",
+  ],
+  ...["streamSeq", "createdAt", "owesRelease"],
+];
+
+const runtimeUpsert = `insert into agent_runtime_state as s (agent_id, company_id, adapter_type, session_id, last_run_id,
+    last_run_status, last_error, total_input_tokens, total_output_tokens, total_cached_input_tokens, total_cost_cents, updated_at)
+  select "agentId", "companyId", "adapterType", "sessionId", "lastRunId", "lastRunStatus", "lastError", "inputTokens",
+    "outputTokens", "cachedInputTokens", "costCents", "updatedAt"
+  from json_to_recordset($10::json) as x("agentId" uuid, "companyId" uuid, "adapterType" text, "sessionId" text,
+    "lastRunId" uuid, "lastRunStatus" text, "lastError" text, "inputTokens" bigint, "outputTokens" bigint,
+    "cachedInputTokens" bigint, "costCents" bigint, "updatedAt" timestamptz)
+  on conflict (agent_id) do update set adapter_type = excluded.adapter_type, session_id = excluded.session_id,
+    last_run_id = excluded.last_run_id, last_run_status = excluded.last_run_status, last_error = excluded.last_error,
+    total_input_tokens = s.total_input_tokens + excluded.total_input_tokens,
+    total_output_tokens = s.total_output_tokens + excluded.total_output_tokens,
+    total_cached_input_tokens = s.total_cached_input_tokens + excluded.total_cached_input_tokens,
+    total_cost_cents = s.total_cost_cents + excluded.total_cost_cents, updated_at = excluded.updated_at`;
+
+const issueUpdate = `update issues t set
+    execution_run_id = x."executionRunId", execution_agent_name_key = x."executionAgentNameKey",
+    execution_locked_at = to_timestamp(x."executionLockedAtMs" / 1000.0)
+  from json_to_recordset($11::json) as x(id uuid, "executionRunId" uuid, "executionAgentNameKey" text,
+    "executionLockedAtMs" double precision, "endedRunId" uuid)
+  where t.id = x.id and (x."endedRunId" is null or t.execution_run_id = x."endedRunId")`;
+
+const agentUpdate = `update agents t set status = coalesce(x.status, t.status), name = coalesce(x.name, t.name),
+    adapter_type = coalesce(x."adapterType", t.adapter_type), adapter_config = coalesce(x."adapterConfig", t.adapter_config),
+    runtime_config = coalesce(x."runtimeConfig", t.runtime_config),
+    last_heartbeat_at = coalesce(x."lastHeartbeatAt", t.last_heartbeat_at),
+    next_timer_at = case when x."timerChanged" then x."nextTimerAt" else t.next_timer_at end, updated_at = now()
+  from json_to_recordset($9::json) as x(id uuid, status text, name text, "adapterType" text, "adapterConfig" jsonb,
+    "runtimeConfig" jsonb, "lastHeartbeatAt" timestamptz, "nextTimerAt" timestamptz, "timerChanged" boolean)
+  where t.id = x.id`;
+
+const fence = `update partitions p set cursor_seq = x."toSeq", cursor_ns = x."toNs"
+  from json_to_recordset($13::json) as x(partition int, epoch bigint, "fromSeq" bigint, "toSeq" bigint, "toNs" bigint)
+  where p.partition = x.partition and p.epoch = x.epoch and p.cursor_seq = x."fromSeq" returning 1`;
+
+/** The parameters are the tables of `tableKeys` in their order, then the cursors and their number. */
+const statement = {
+  name: "commit_batch",
+  text: `with
+    new_wakes as (${insertRecords(schema.agentWakeupRequests, wakeKeys, "$1")}),
+    changed_wakes as (${updateRecords(
+      schema.agentWakeupRequests,
+      {
+        id: "id",
+        keep: [
+          ...[
+            "status",
+            "reason",
+            "runId",
+            "claimedAt",
+            "finishedAt",
+            "error",
+            "coalescedCount",
+            "contextSnapshot",
+          ],
+          ...["owesRelease", "updatedAt"],
+        ],
+      },
+      "$2",
+    )}),
+    new_runs as (${insertRecords(schema.heartbeatRuns, [...newRunKeys, ...liveKeys, ...endKeys], "$3")}),
+    changed_runs as (${updateRecords(schema.heartbeatRuns, { id: "id", set: liveKeys, keep: ["contextSnapshot", "owesRelease"] }, "$4")}),
+    ended_runs as (${updateRecords(
+      schema.heartbeatRuns,
+      { id: "id", set: [...liveKeys, ...endKeys], keep: ["contextSnapshot", "owesRelease"] },
+      "$5",
+    )}),
+    new_events as (${insertRecords(
+      schema.heartbeatRunEvents,
+      [
+        "companyId",
+        "runId",
+        "agentId",
+        "seq",
+        "eventType",
+        "stream",
+        "level",
+        "color",
+        "message",
+        "payload",
+        "createdAt",
+      ],
+      "$6",
+    )}),
+    new_verdicts as (${insertRecords(
+      schema.wakeVerdicts,
+      ["agentId", "wakeId", "companyId", "verdict", "idempotencyKey", "runId", "createdAt"],
+      "$7",
+    )}),
+    new_costs as (${insertRecords(
+      schema.costEvents,
+      [
+        ...[
+          "id",
+          "companyId",
+          "agentId",
+          "issueId",
+          "runId",
+          "provider",
+          "model",
+          "inputTokens",
+          "outputTokens",
+        ],
+        ...["cachedInputTokens", "costCents", "costMicros", "occurredAt"],
+      ],
+      "$8",
+    )}),
+    changed_agents as (${agentUpdate}),
+    runtime as (${runtimeUpsert}),
+    changed_issues as (${issueUpdate}),
+    dead as (${insertRecords(
+      schema.deadLetters,
+      [
+        "companyId",
+        "agentId",
+        "partition",
+        "generation",
+        "streamSeq",
+        "kind",
+        "stage",
+        "reason",
+        "payloadBase64",
+      ],
+      "$12",
+    )}),
+    moved as (${fence})
+    select reveille_fence((select count(*) from moved), $14)`,
+};
+
+/** Writes the batch or nothing. Never throws for what Postgres says. */
+export async function commitBatch(
+  pool: Pool,
+  rows: RowSet,
+  cursors: readonly CursorMove[],
+): Promise<Committed> {
+  const { tables } = rows;
+  const moves = cursors.map((cursor) => ({ ...cursor, toNs: cursor.toNs.toString() }));
+  const values = [
+    ...tableKeys.map((key) => JSON.stringify(tables[key])),
+    JSON.stringify(moves),
+    cursors.length,
+  ];
+  try {
+    await pool.query({ ...statement, values });
+    return { kind: "committed" };
+  } catch (error) {
+    return afterFailure(pool, error, cursors);
+  }
+}
+
+async function afterFailure(
+  pool: Pool,
+  error: unknown,
+  cursors: readonly CursorMove[],
+): Promise<Committed> {
+  const failure = sqlFailure(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  if (failure.kind === "unique") {
+    const issueId = /\(issue_id\)=\(([0-9a-f-]{36})\)/.exec(failure.detail)?.[1];
+    return failure.constraint === "runs_issue_holder" && issueId
+      ? { kind: "issue-held", issueId }
+      : { kind: "rejected", reason: `${failure.constraint}: ${failure.detail}` };
+  }
+  if (failure.kind === "rejected") {
+    if (failure.code !== "RV001")
+      return { kind: "rejected", reason: `${failure.code}: ${failure.message}` };
+    return (await wasCommitted(pool, cursors)) ? { kind: "committed" } : { kind: "fenced" };
+  }
+  try {
+    return (await wasCommitted(pool, cursors))
+      ? { kind: "committed" }
+      : { kind: "unavailable", reason };
+  } catch (again) {
+    if (again instanceof RuntimeError) return { kind: "unavailable", reason };
+    throw again;
+  }
+}
+
+/**
+ * Did a statement whose answer was lost take effect? Its cursors moved together with its rows, and
+ * nobody else moves them under this epoch.
+ */
+async function wasCommitted(pool: Pool, cursors: readonly CursorMove[]): Promise<boolean> {
+  const first = cursors[0];
+  if (!first) return false;
+  const found = await guarded("cursor check", () =>
+    pool.query<{ moved: boolean }>(
+      "select cursor_seq = $3 and cursor_ns = $4 as moved from partitions where partition = $1 and epoch = $2",
+      [first.partition, first.epoch, first.toSeq, first.toNs.toString()],
+    ),
+  );
+  return found.rows[0]?.moved ?? false;
+}

@@ -1,0 +1,181 @@
+/**
+ * Decides the messages of one agent in order, on top of each other. Where a decision needs the lock of
+ * an issue, it asks for it and decides again. What was decided earlier in the same batch counts as
+ * given: a wake that comes twice in one batch gets the first verdict.
+ */
+import type { Verdict } from "@reveille/shared/protocol/wake";
+import type { Logger } from "@reveille/shared/runtime/log";
+import { InvariantViolation } from "@reveille/shared/errors";
+import { decide } from "../core/decide.js";
+import type { Decided, Effect, Row } from "../core/decision.js";
+import type { Delivery, Inputs, LockOutcome, LockRequest } from "../core/delivery.js";
+import type { AgentState } from "../core/state.js";
+import { decideUnknownAgent } from "../core/unknown-agent.js";
+import { factKey } from "./facts.js";
+import type { Facts } from "./facts.js";
+import type { IssueLocks } from "./issue-locks.js";
+import type { createRowSet } from "./row-set.js";
+import { isoTime } from "@reveille/shared/protocol/time";
+
+export interface ChainContext {
+  facts: Facts;
+  locks: IssueLocks;
+  /** Issues that Postgres has shown to be held by somebody else, whatever the bucket says. */
+  heldElsewhere: ReadonlySet<string>;
+  rows: ReturnType<typeof createRowSet>;
+  effects: Effect[];
+  logger: Logger;
+}
+
+/** Each pass asks for at least one lock more; a queue is at most 10,000 runs long. */
+const passesMax = 10_001;
+
+/** The agent's state after its messages; null when there is no such agent. @throws RuntimeError of the locks. */
+export async function decideChain(
+  context: ChainContext,
+  before: AgentState | null,
+  deliveries: readonly Delivery[],
+): Promise<AgentState | null> {
+  let state = before;
+  for (const delivery of deliveries) {
+    if (state === null || state.agent.companyId !== delivery.companyId) {
+      const { effects, verdict } = decideUnknownAgent(delivery);
+      context.effects.push(...effects);
+      if (verdict && !remembered(context, delivery, verdict))
+        context.rows.add(verdictRow(delivery, verdict));
+      continue;
+    }
+    try {
+      const decided = await decideOne(context, state, delivery);
+      for (const row of decided.rows) context.rows.add(row);
+      context.effects.push(...decided.effects);
+      if (decided.verdict) remember(context, delivery, decided.verdict);
+      state = decided.state;
+    } catch (error) {
+      // A broken invariant concerns this message alone: it is kept as a dead letter and the agent goes on.
+      if (!(
+        error instanceof InvariantViolation ||
+        error instanceof TypeError ||
+        error instanceof RangeError
+      ))
+        throw error;
+      context.logger.error(
+        { err: error, agentId: delivery.agentId, sequence: delivery.sequence },
+        "cannot be decided",
+      );
+      context.rows.addDeadLetter({
+        companyId: delivery.companyId,
+        agentId: delivery.agentId,
+        partition: delivery.partition,
+        generation: delivery.generation,
+        streamSeq: delivery.sequence,
+        kind: delivery.message.kind,
+        stage: "decide",
+        reason: error.message.slice(0, 2_000),
+        payloadBase64: Buffer.from(JSON.stringify(delivery.message.body))
+          .toString("base64")
+          .slice(0, 65_536),
+      });
+    }
+  }
+  return state;
+}
+
+async function decideOne(
+  context: ChainContext,
+  state: AgentState,
+  delivery: Delivery,
+): Promise<Decided> {
+  const locks = new Map<string, LockOutcome>();
+  const inputs: Inputs = {
+    locks,
+    issues: context.facts.issues,
+    ...samenessOf(context.facts, delivery),
+  };
+  for (let pass = 0; pass < passesMax; pass += 1) {
+    const decision = decide(state, delivery, inputs);
+    if (decision.kind === "decided") return decision;
+    for (const request of decision.locks)
+      locks.set(request.runId, await askLock(context, delivery, request));
+  }
+  throw new InvariantViolation("a decision keeps asking for locks", { agentId: delivery.agentId });
+}
+
+async function askLock(
+  context: ChainContext,
+  delivery: Delivery,
+  request: LockRequest,
+): Promise<LockOutcome> {
+  const entry = {
+    runId: request.runId,
+    requestId: request.requestId,
+    companyId: delivery.companyId,
+    agentId: delivery.agentId,
+    partition: delivery.partition,
+    generation: delivery.generation,
+    sequence: delivery.sequence,
+    requestedAtMs: request.requestedAtMs,
+  };
+  if (context.heldElsewhere.has(request.issueId)) return context.locks.wait(request.issueId, entry);
+  const { outcome, replaced } = await context.locks.acquire(request.issueId, entry);
+  // A dead holder gave way to the first waiter: it is told by the mailbox, like by any hand-over.
+  if (replaced) context.effects.push(grantEffect(request.issueId, replaced));
+  return outcome;
+}
+
+const grantEffect = (
+  issueId: string,
+  to: { companyId: string; agentId: string; runId: string; requestId: string },
+): Effect => ({
+  kind: "grant",
+  companyId: to.companyId,
+  agentId: to.agentId,
+  issueId,
+  runId: to.runId,
+  wakeId: to.requestId,
+});
+
+function samenessOf(facts: Facts, delivery: Delivery): Pick<Inputs, "earlier" | "keyOwner"> {
+  const { message, agentId } = delivery;
+  if (message.kind === "timer")
+    return {
+      earlier: facts.verdicts.get(factKey(agentId, message.body.id)) ?? null,
+      keyOwner: null,
+    };
+  if (message.kind !== "wake") return { earlier: null, keyOwner: null };
+  const { id, idempotencyKey } = message.body;
+  return {
+    earlier: (id !== undefined && facts.verdicts.get(factKey(agentId, id))) || null,
+    keyOwner: (idempotencyKey && facts.keyOwners.get(factKey(agentId, idempotencyKey))) || null,
+  };
+}
+
+/** Later messages of this batch see this verdict as given. */
+function remember(context: ChainContext, delivery: Delivery, verdict: Verdict): void {
+  if (delivery.message.kind !== "wake") return;
+  context.facts.verdicts.set(factKey(delivery.agentId, verdict.wakeId), verdict);
+  const { idempotencyKey } = delivery.message.body;
+  if (!idempotencyKey || verdict.outcome === "rejected") return;
+  const key = factKey(delivery.agentId, idempotencyKey);
+  if (!context.facts.keyOwners.has(key))
+    context.facts.keyOwners.set(key, { verdict, run: verdict.run ?? null });
+}
+
+/** True when this verdict is kept already; else it counts as kept from now on. */
+function remembered(context: ChainContext, delivery: Delivery, verdict: Verdict): boolean {
+  const known = context.facts.verdicts.has(factKey(delivery.agentId, verdict.wakeId));
+  context.facts.verdicts.set(factKey(delivery.agentId, verdict.wakeId), verdict);
+  return known;
+}
+
+export const verdictRow = (delivery: Omit<Delivery, "message">, verdict: Verdict): Row => ({
+  table: "verdicts",
+  op: "insert",
+  row: {
+    agentId: delivery.agentId,
+    wakeId: verdict.wakeId,
+    companyId: delivery.companyId,
+    verdict,
+    createdAt: isoTime(delivery.atMs),
+  },
+});

@@ -1,0 +1,82 @@
+/**
+ * The lease of this host: one row, renewed by one statement, which also reads who else lives and which
+ * generation the stream has. The host trusts its lease until the renewal that was confirmed last was
+ * *sent*, plus the lease, minus a margin, on the monotonic clock: it stops before anybody may take over.
+ */
+import { guarded } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Logger } from "@reveille/shared/runtime/log";
+
+export interface HostView {
+  /** Every live host, this one among them. */
+  hosts: string[];
+  generation: number;
+  partitionCount: number;
+  owners: { partition: number; owner: string | null; epoch: number }[];
+}
+export interface HostLease {
+  readonly trusted: boolean;
+  /** Renews and reads. @throws RuntimeError `StoreUnavailable`. */
+  renew(): Promise<HostView>;
+  /** Gives the lease back, so that nobody waits for it to end. */
+  resign(): Promise<void>;
+}
+
+const statement = {
+  name: "renew_host",
+  text: `with renewed as (
+      insert into hosts (id, lease_until, version) values ($1, clock_timestamp() + $2 * interval '1 millisecond', $3)
+      on conflict (id) do update set lease_until = excluded.lease_until returning id)
+    select (select json_agg(h.id) from hosts h where h.lease_until > clock_timestamp() and h.id <> $1) as others,
+      m.generation, m.partition_count,
+      (select json_agg(json_build_object('partition', p.partition, 'owner', p.owner, 'epoch', p.epoch) order by p.partition)
+        from partitions p) as owners
+    from mailbox_state m, renewed where m.id = 1`,
+};
+
+export interface HostLeaseOptions {
+  hostId: string;
+  /** 3,000 ms by default: what a takeover waits for after a kill -9. */
+  ttlMs: number;
+  version: string;
+  logger: Logger;
+}
+
+export function createHostLease(pool: Pool, options: HostLeaseOptions): HostLease {
+  // A sixth of the lease: more than a garbage collection, less than what a takeover would notice.
+  const marginMs = options.ttlMs / 6;
+  let trustedUntil = 0;
+  return {
+    get trusted() {
+      return performance.now() < trustedUntil;
+    },
+    renew: async () => {
+      const sentAt = performance.now();
+      const found = await guarded("renew lease", () =>
+        pool.query<{
+          others: string[] | null;
+          generation: number;
+          partition_count: number;
+          owners: HostView["owners"];
+        }>({
+          ...statement,
+          values: [options.hostId, options.ttlMs, options.version],
+        }),
+      );
+      trustedUntil = sentAt + options.ttlMs - marginMs;
+      const row = found.rows[0]!;
+      return {
+        hosts: [options.hostId, ...(row.others ?? [])],
+        generation: row.generation,
+        partitionCount: row.partition_count,
+        owners: row.owners,
+      };
+    },
+    resign: async () => {
+      trustedUntil = 0;
+      await guarded("resign lease", () =>
+        pool.query("delete from hosts where id = $1", [options.hostId]),
+      );
+    },
+  };
+}

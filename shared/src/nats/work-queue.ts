@@ -1,0 +1,232 @@
+/**
+ * Takes work from one durable pull consumer of a work-queue stream: never more than was asked for,
+ * and with a pull always outstanding while something is wanted. Knows nothing of what the work is.
+ *
+ * A few lanes, each a long-lived inbox with at most one pull, instead of a subscription per message
+ * (the client's `fetch`: 3 extra protocol lines and several objects for each). A lane's own inbox says
+ * which pull a message or a status belongs to, so what is outstanding is always known exactly. A pull
+ * that may be lost (reconnect, missed heartbeats) gets a new inbox: what the server still sends to the
+ * old one finds nobody and is delivered again after `ack_wait`.
+ */
+import type { Msg, Subscription } from "@nats-io/transport-node";
+import { AckPolicy } from "@nats-io/jetstream";
+import { poolConsumerConfig, topologyNames } from "../protocol/topology.js";
+import type { Subjects } from "../protocol/subjects.js";
+import { brokerUnavailable } from "../errors.js";
+import type { Bus } from "./bus.js";
+
+/** One delivery. Answer it once (`ack`, `nak`, `term`); `working` any number of times before. */
+export interface WorkItem {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  /** 1 for the first delivery. */
+  readonly deliveryCount: number;
+  /** Where answers go: lets another process of the same machine give the item back. */
+  readonly ackSubject: string;
+  ack(): void;
+  /** Starts `ack_wait` anew. */
+  working(): void;
+  /** Gives it back, to be delivered again after `delayMs`. */
+  nak(delayMs: number): void;
+  /** Never deliver it again. */
+  term(reason: string): void;
+}
+
+export interface WorkQueue {
+  /** How many more items may come from now on; replaces the former number. 0 lets open pulls run out. */
+  want(count: number): void;
+  /** Takes nothing more; what is still on its way is given back. */
+  stop(): Promise<void>;
+}
+export interface WorkQueueOptions {
+  stream: string;
+  consumer: string;
+  take: (item: WorkItem) => void;
+  /** The stream or consumer is missing; called with growing pauses until pulls are answered again. */
+  onMissing: () => void;
+  onFound?: () => void;
+  /** How long one pull waits in the server. 30 s: a pull a lane and half minute when nothing comes. */
+  pullMs?: number;
+}
+
+/** Four pulls: new demand is asked for at once while older pulls are still filling; `max_waiting` (512) allows 128 runners. */
+const laneCount = 4;
+/** The server's sign of life on a waiting pull. Two missed ones (10 s) are a lost pull. */
+const heartbeatMs = 5_000;
+/** First and longest pause after "no such consumer". */
+const missingPauseMs = { first: 250, max: 2_000 } as const;
+
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const acks = { ack: bytes("+ACK"), working: bytes("+WPI") } as const;
+
+interface Lane {
+  subscription: Subscription;
+  inbox: string;
+  /** Items that the open pull may still bring; 0: no pull is open. */
+  remaining: number;
+  heardAt: number;
+  expiresAt: number;
+  pausedUntil: number;
+}
+
+/** Starts with nothing wanted. Survives reconnects, and streams that are deleted and made anew. */
+export function openWorkQueue(bus: Bus, options: WorkQueueOptions): WorkQueue {
+  const pullMs = options.pullMs ?? 30_000;
+  const pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
+  const requests = new Map<number, Uint8Array>();
+  let wanted = 0;
+  let stopped = false;
+  let scheduled = false;
+  let missingPause = 0;
+
+  const request = (batch: number): Uint8Array => {
+    let made = requests.get(batch);
+    if (!made) {
+      const ns = 1_000_000;
+      made = bytes(
+        JSON.stringify({ batch, expires: pullMs * ns, idle_heartbeat: heartbeatMs * ns }),
+      );
+      requests.set(batch, made);
+    }
+    return made;
+  };
+  const listen = (lane: Lane): void => {
+    lane.inbox = bus.createInbox();
+    lane.subscription = bus.connection.subscribe(lane.inbox, {
+      callback: (error, message) => {
+        if (!error) receive(lane, message);
+      },
+    });
+    // Denied or closed with the connection; without a reader the rejection would end the process.
+    void lane.subscription.closed.catch(() => undefined);
+  };
+  const receive = (lane: Lane, message: Msg): void => {
+    lane.heardAt = performance.now();
+    if (message.subject !== lane.inbox) return deliver(lane, message);
+    const code = message.headers?.code ?? 0;
+    if (code === 100) return; // a heartbeat
+    lane.remaining = 0;
+    if (code === 503 || (code === 409 && /deleted/i.test(message.headers?.description ?? ""))) {
+      missingPause = Math.min(missingPauseMs.max, missingPause * 2 || missingPauseMs.first);
+      lane.pausedUntil = performance.now() + missingPause;
+      if (!stopped) options.onMissing();
+    } else {
+      found();
+      // 408 and 404: the pull ran out. Other 409s (a limit, a server that shuts down): not at once again.
+      if (code === 409) lane.pausedUntil = performance.now() + missingPauseMs.first;
+      schedule();
+    }
+  };
+  const found = (): void => {
+    if (missingPause > 0) options.onFound?.();
+    missingPause = 0;
+  };
+  const deliver = (lane: Lane, message: Msg): void => {
+    const item = workItem(bus, message);
+    if (stopped || lane.remaining === 0) return item.nak(0);
+    found();
+    lane.remaining -= 1;
+    wanted -= 1;
+    options.take(item);
+    if (lane.remaining === 0) schedule();
+  };
+  const pull = (): void => {
+    scheduled = false;
+    if (stopped || !bus.connected) return;
+    let open = 0;
+    for (const lane of lanes) open += lane.remaining;
+    const now = performance.now();
+    for (const lane of lanes) {
+      const missing = wanted - open;
+      if (missing <= 0) return;
+      if (lane.remaining > 0 || lane.pausedUntil > now) continue;
+      lane.remaining = missing;
+      lane.heardAt = now;
+      lane.expiresAt = now + pullMs;
+      bus.publish(pullSubject, request(missing), undefined, lane.inbox);
+      return;
+    }
+  };
+  // Once per turn of the loop: slots that come free together are one pull.
+  const schedule = (): void => {
+    if (scheduled || stopped) return;
+    scheduled = true;
+    setImmediate(pull);
+  };
+  const renew = (lane: Lane): void => {
+    lane.subscription.unsubscribe();
+    lane.remaining = 0;
+    listen(lane);
+  };
+  const lanes = Array.from({ length: laneCount }, () => {
+    const lane = { remaining: 0, heardAt: 0, expiresAt: 0, pausedUntil: 0 } as Lane;
+    listen(lane);
+    return lane;
+  });
+  const sweep = setInterval(() => {
+    const now = performance.now();
+    for (const lane of lanes) {
+      if (lane.remaining === 0) continue;
+      if (now > lane.heardAt + 2 * heartbeatMs || now > lane.expiresAt + heartbeatMs) renew(lane);
+    }
+    schedule();
+  }, missingPauseMs.first);
+  bus.onState((state) => {
+    if (state !== "connected" || stopped) return;
+    lanes.forEach(renew);
+    schedule();
+  });
+  return {
+    want: (count) => {
+      wanted = count;
+      schedule();
+    },
+    stop: async () => {
+      stopped = true;
+      clearInterval(sweep);
+      // Draining hands over what had arrived, to be given back instead of waiting for ack_wait.
+      await Promise.all(lanes.map((lane) => lane.subscription.drain().catch(() => undefined)));
+    },
+  };
+}
+
+function workItem(bus: Bus, message: Msg): WorkItem {
+  const ackSubject = message.reply ?? "";
+  const answer = (payload: Uint8Array): void => bus.publish(ackSubject, payload);
+  return {
+    subject: message.subject,
+    data: message.data,
+    ackSubject,
+    get deliveryCount() {
+      // $JS.ACK.<stream>.<consumer>.<count>... or, with domain and account in front, two tokens more.
+      const tokens = ackSubject.split(".");
+      return Number(tokens[tokens.length >= 11 ? 6 : 4]);
+    },
+    ack: () => answer(acks.ack),
+    working: () => answer(acks.working),
+    nak: (delayMs) => answer(nakPayload(delayMs)),
+    term: (reason) => answer(bytes(`+TERM ${reason}`)),
+  };
+}
+
+/** What to publish to an `ackSubject` to give the item back. */
+export const nakPayload = (delayMs: number): Uint8Array =>
+  bytes(delayMs > 0 ? `-NAK {"delay": ${Math.round(delayMs * 1_000_000)}}` : "-NAK");
+
+/**
+ * Makes the durable of a pool, or brings it to what `poolConsumerConfig` says. Harmless to repeat.
+ * @throws RuntimeError `BrokerUnavailable`: no such stream yet, no permission, no answer.
+ */
+export async function ensurePoolConsumer(
+  bus: Bus,
+  subjects: Subjects,
+  pool: string,
+): Promise<void> {
+  const { ack_policy: _, ...config } = poolConsumerConfig(subjects, pool);
+  const { exec } = topologyNames(subjects.prefix);
+  try {
+    await bus.jsm.consumers.add(exec, { ...config, ack_policy: AckPolicy.Explicit });
+  } catch (error) {
+    throw brokerUnavailable(`consumer of pool ${pool}: ${(error as Error).message}`, error);
+  }
+}

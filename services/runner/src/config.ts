@@ -1,0 +1,96 @@
+/**
+ * The runner's configuration, from the environment alone. Says what each setting does when raised;
+ * knows nothing of how it is used.
+ */
+import { hostname } from "node:os";
+import { resolve } from "node:path";
+import { z } from "zod";
+import { ConfigError, commonShape, integer, readConfig } from "@reveille/shared/runtime/config";
+import { isPoolName } from "@reveille/shared/protocol/subjects";
+
+const shape = {
+  ...commonShape,
+  REVEILLE_DATA_DIR: z.string().default(".reveille"),
+  REVEILLE_RUNNER_POOL: z
+    .string()
+    .refine(isPoolName, "must be lower-case letters, digits and inner dashes, at most 32")
+    .default("default"),
+  /**
+   * Runs at a time. 16: an agent mostly waits for its model, so cores do not bound it; memory does
+   * (200-300 MB for each of the usual agent programs). 512 is where one event loop ends.
+   */
+  REVEILLE_RUNNER_SLOTS: integer(1, 512).default(16),
+  /** Shown to people; identity is the incarnation, a new id at each start. */
+  REVEILLE_RUNNER_ID: z.string().max(200).default(hostname()),
+  /** Assumed when the bucket does not tell; the bucket's own time to live wins. */
+  REVEILLE_RUNNER_LEASE_TTL_MS: integer(1_000, 600_000).default(30_000),
+  /** A sixth of the lease: five renewals may fail. */
+  REVEILLE_RUNNER_LEASE_RENEW_MS: integer(100, 100_000).default(5_000),
+  /** Trees live at most this long after the last confirmed renewal was sent. Must stay below the lease. */
+  REVEILLE_RUNNER_GUARD_DEADLINE_MS: integer(500, 500_000).default(20_000),
+  /** How long runs may go on after SIGTERM. Raise it together with the supervisor's own patience. */
+  REVEILLE_RUNNER_DRAIN_MS: integer(0, 24 * 3_600_000).default(30_000),
+  /** Homes of agents. Default: `<REVEILLE_DATA_DIR>/workspaces`. */
+  REVEILLE_RUNNER_WORK_DIR: z.string().optional(),
+  /** Given to agents. */
+  REVEILLE_API_URL: z.string().default("http://127.0.0.1:3100"),
+  /** `cgroup` refuses to start without one; `auto` falls back and says so. */
+  REVEILLE_RUNNER_CONTAINMENT: z.enum(["auto", "cgroup", "best_effort"]).default("auto"),
+  /** Wall-clock limit of a run whose agent sets none (`timeoutSec` 0 or absent). One hour. */
+  REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT: integer(1, 30 * 24 * 3_600).default(3_600),
+};
+
+export interface RunnerConfig {
+  natsUrl: string;
+  natsCredsFile: string | undefined;
+  subjectPrefix: string;
+  logLevel: string;
+  pool: string;
+  slots: number;
+  runnerId: string;
+  leaseTtlMs: number;
+  leaseRenewMs: number;
+  guardDeadlineMs: number;
+  drainMs: number;
+  /** Absolute. */
+  workDir: string;
+  apiUrl: string;
+  containment: "auto" | "cgroup" | "best_effort";
+  timeoutSecDefault: number;
+  /** Take one execution, then end. */
+  once: boolean;
+}
+
+/** @throws ConfigError that names each bad variable. */
+export function readRunnerConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  args: readonly string[],
+): RunnerConfig {
+  const read = readConfig(shape, env);
+  const unknown = args.find((arg) => arg !== "--once");
+  if (unknown !== undefined) throw new ConfigError(`unknown argument ${unknown}; known: --once`);
+  const once = args.includes("--once");
+  if (read.REVEILLE_RUNNER_GUARD_DEADLINE_MS >= read.REVEILLE_RUNNER_LEASE_TTL_MS)
+    throw new ConfigError(
+      "REVEILLE_RUNNER_GUARD_DEADLINE_MS: must be below REVEILLE_RUNNER_LEASE_TTL_MS, " +
+        "or an agent could live on after its run was given to somebody else",
+    );
+  return {
+    natsUrl: read.NATS_URL,
+    natsCredsFile: read.NATS_CREDS_FILE,
+    subjectPrefix: read.REVEILLE_SUBJECT_PREFIX,
+    logLevel: read.REVEILLE_LOG_LEVEL,
+    pool: read.REVEILLE_RUNNER_POOL,
+    slots: once ? 1 : read.REVEILLE_RUNNER_SLOTS,
+    runnerId: read.REVEILLE_RUNNER_ID,
+    leaseTtlMs: read.REVEILLE_RUNNER_LEASE_TTL_MS,
+    leaseRenewMs: read.REVEILLE_RUNNER_LEASE_RENEW_MS,
+    guardDeadlineMs: read.REVEILLE_RUNNER_GUARD_DEADLINE_MS,
+    drainMs: read.REVEILLE_RUNNER_DRAIN_MS,
+    workDir: resolve(read.REVEILLE_RUNNER_WORK_DIR ?? `${read.REVEILLE_DATA_DIR}/workspaces`),
+    apiUrl: read.REVEILLE_API_URL,
+    containment: read.REVEILLE_RUNNER_CONTAINMENT,
+    timeoutSecDefault: read.REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT,
+    once,
+  };
+}

@@ -1,0 +1,68 @@
+/**
+ * The processes of one attempt, held together as a whole: how they are started, signalled, and known
+ * to be gone. Two makers: `cgroup.ts` (certain) and `best-effort.ts` (where no cgroup may be made).
+ */
+import type { ChildProcess } from "node:child_process";
+
+export type ContainmentKind = "cgroup" | "best_effort";
+
+/** The guard cut the incarnation's lifeline: nothing may be started any more. */
+export class LifelineGone extends Error {
+  override readonly name = "LifelineGone";
+}
+
+export interface Tree {
+  /** Put before the command: joins the tree first, or ends with code 119 when it is gone. */
+  readonly launcher: readonly string[];
+  /** Added to the process's environment. */
+  readonly environment: Readonly<Record<string, string>>;
+  /** The first process was started; it may not have joined yet. */
+  started(child: ChildProcess): void;
+  /** Sends a signal to every process of the tree that can be seen now. */
+  signal(signal: "SIGTERM"): void;
+  kill(): void;
+  /**
+   * True when no process of the tree is left; what held it is then released. Only ask after the first
+   * process has ended.
+   */
+  gone(): Promise<boolean> | boolean;
+}
+
+/** Makes the trees of one incarnation. */
+export interface Trees {
+  readonly kind: ContainmentKind;
+  /** @throws LifelineGone */
+  open(runId: string, attempt: number): Tree;
+  close(): void;
+}
+
+/** What is left of a tree whose first process has ended. */
+export interface Leftovers {
+  /** Nobody has told them to end yet. */
+  tellThem: boolean;
+  /** SIGKILL after this; 0: at once. */
+  killAfterMs: number;
+  /** Called every 30 s while something does not die. */
+  onStuck: () => void;
+}
+
+/**
+ * Resolves when the tree is gone. Looks again for ever, because "finished" must not be said of
+ * something alive.
+ */
+export async function untilGone(tree: Tree, leftovers: Leftovers): Promise<void> {
+  if (await tree.gone()) return;
+  if (leftovers.tellThem) tree.signal("SIGTERM");
+  const began = performance.now();
+  let stuckAt = began + 30_000;
+  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
+    const now = performance.now();
+    if (now >= began + leftovers.killAfterMs) tree.kill();
+    if (now >= stuckAt) {
+      stuckAt = now + 30_000;
+      leftovers.onStuck();
+    }
+    await new Promise<void>((resume) => setTimeout(resume, pause));
+    if (await tree.gone()) return;
+  }
+}

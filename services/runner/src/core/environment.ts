@@ -1,0 +1,122 @@
+/**
+ * What a run's process gets to see: an allow-list of the runner's own environment, who and why it is
+ * (`REVEILLE_*`, and the same values under the names that agents written for Paperclip read), then the
+ * agent's own settings. Pure; also says what of it may be shown.
+ */
+import type { Execution } from "@reveille/shared/protocol/execution";
+
+/** Never more of the runner's environment than this: the rest may hold its credentials. */
+const inherited = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "SHELL", "TERM"];
+const inheritedPattern = /^LC_[A-Z_]+$/;
+const namePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
+/** Names that load code into whatever starts with them, the wrapper that joins the cgroup included. */
+const refusedPattern =
+  /^(LD_.*|DYLD_.*|NODE_OPTIONS|BASH_ENV|ENV|PYTHONSTARTUP|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS|IFS|PS4|SHELLOPTS|BASHOPTS)$/;
+const secretPattern =
+  /(api[-_]?key|token|auth|bearer|secret|passwd|password|credential|jwt|private[-_]?key|cookie|connection[-_]?string)/i;
+const hidden = "***REDACTED***";
+
+export interface RunEnvironment {
+  /** For the process. */
+  all: Record<string, string>;
+  /** For the invocation event: what Reveille and the agent's settings added, secrets hidden. */
+  shown: Record<string, string>;
+  /** Names from the agent's settings that were left out, each with its reason. */
+  refused: string[];
+  /** The first name whose value is a reference that nobody resolved. */
+  unresolved: string | null;
+}
+
+/** The inherited part; the same for all runs of a runner. */
+export function inheritedEnvironment(
+  own: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(own))
+    if (value !== undefined && (inherited.includes(name) || inheritedPattern.test(name)))
+      kept[name] = value;
+  kept["PATH"] ??= "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  return kept;
+}
+
+/** Everything for one run. */
+export function runEnvironment(
+  base: Readonly<Record<string, string>>,
+  execution: Execution,
+  apiUrl: string,
+): RunEnvironment {
+  const shown: Record<string, string> = {};
+  const refused: string[] = [];
+  let unresolved: string | null = null;
+  for (const [name, value] of Object.entries(facts(execution, apiUrl))) {
+    shown[`REVEILLE_${name}`] = value;
+    shown[`PAPERCLIP_${name}`] = value;
+  }
+  const all: Record<string, string> = { ...base, ...shown };
+  for (const [name, binding] of Object.entries(asMap(execution.adapterConfig["env"]))) {
+    const value = plainValue(binding);
+    if (!namePattern.test(name)) refused.push(`${name.slice(0, 80)}: is not a variable name`);
+    else if (refusedPattern.test(name)) refused.push(`${name}: would load code into every process`);
+    else if (value === null) unresolved ??= name;
+    else if (value.includes("\0")) refused.push(`${name}: contains NUL`);
+    else {
+      all[name] = value;
+      shown[name] = secretPattern.test(name) ? hidden : value;
+    }
+  }
+  return { all, shown, refused, unresolved };
+}
+
+/** Who runs, and why; without prefix. Absent facts are absent variables. */
+function facts(execution: Execution, apiUrl: string): Record<string, string> {
+  const { context } = execution;
+  const text = (...names: string[]): string | null => {
+    for (const name of names) {
+      const value = context[name];
+      if (typeof value === "string" && value.trim() !== "") return value;
+    }
+    return null;
+  };
+  const issues = Array.isArray(context["issueIds"])
+    ? context["issueIds"].filter((id): id is string => typeof id === "string" && id !== "")
+    : [];
+  const workspace = asMap(context["paperclipWorkspace"]);
+  const found: Record<string, string | null> = {
+    AGENT_ID: execution.agentId,
+    COMPANY_ID: execution.companyId,
+    API_URL: apiUrl,
+    RUN_ID: execution.runId,
+    ATTEMPT: String(execution.attempt),
+    TASK_ID: text("taskId", "issueId") ?? execution.issueId,
+    TASK_KEY: execution.taskKey,
+    WAKE_REASON: text("wakeReason"),
+    WAKE_COMMENT_ID: text("wakeCommentId", "commentId"),
+    APPROVAL_ID: text("approvalId"),
+    APPROVAL_STATUS: text("approvalStatus"),
+    LINKED_ISSUE_IDS: issues.length > 0 ? issues.join(",") : null,
+    WORKSPACE_CWD: string(workspace["cwd"]),
+    WORKSPACE_SOURCE: string(workspace["source"]),
+    WORKSPACE_ID: string(workspace["workspaceId"]),
+    WORKSPACE_REPO_URL: string(workspace["repoUrl"]),
+    WORKSPACE_REPO_REF: string(workspace["repoRef"]),
+  };
+  const set: Record<string, string> = {};
+  // A variable cannot hold NUL; the wake's context may.
+  for (const [name, value] of Object.entries(found))
+    if (value !== null) set[name] = value.replaceAll("\0", "");
+  return set;
+}
+
+/** A binding is text, `{ type: "plain", value }`, or a reference (null here: not resolved). */
+function plainValue(binding: unknown): string | null {
+  if (typeof binding === "string") return binding;
+  if (typeof binding === "number" || typeof binding === "boolean") return String(binding);
+  const map = asMap(binding);
+  return map["type"] === "plain" ? string(map["value"]) : null;
+}
+
+const string = (value: unknown): string | null => (typeof value === "string" ? value : null);
+const asMap = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};

@@ -1,0 +1,85 @@
+/**
+ * The lease of one incarnation: a key in the bucket of leases, written anew all the time. A confirmed
+ * renewal moves the deadline to its sending time plus the guard's span; a deadline that has passed
+ * stays passed, whatever is confirmed later.
+ */
+import type { Bucket } from "@reveille/shared/nats/bucket";
+import type { RunnerLease } from "@reveille/shared/protocol/execution";
+import type { Logger } from "@reveille/shared/runtime/log";
+
+export interface Lease {
+  /** True once the deadline has passed; never false again. */
+  passed(): boolean;
+  /** Deletes the key. Best effort: without it the lease ends by itself. */
+  release(): Promise<void>;
+  /** Stops renewing, keeps the key. */
+  stop(): void;
+}
+export interface LeaseOptions {
+  bucket: Bucket;
+  incarnation: string;
+  value: () => RunnerLease;
+  renewMs: number;
+  deadlineMs: number;
+  /** A renewal was confirmed: trees may live until then (monotonic nanoseconds). */
+  onRenewed: (deadlineNs: bigint) => void;
+  onPassed: () => void;
+  logger: Logger;
+}
+
+/**
+ * Resolves when the first renewal is confirmed.
+ * @throws RuntimeError `BrokerUnavailable` when it is not.
+ */
+export async function takeLease(options: LeaseOptions): Promise<Lease> {
+  const { bucket, incarnation, logger } = options;
+  let deadlineNs: bigint | null = null;
+  let revision = 0;
+  let over = false;
+  let renewing = false;
+  let passed = false;
+
+  const check = (): boolean => {
+    if (!passed && deadlineNs !== null && process.hrtime.bigint() > deadlineNs) {
+      passed = true;
+      if (!over) options.onPassed();
+      stop();
+    }
+    return passed;
+  };
+  const renew = async (): Promise<void> => {
+    const sentNs = process.hrtime.bigint();
+    revision = await bucket.put(incarnation, Buffer.from(JSON.stringify(options.value())));
+    if (check() || over) return;
+    deadlineNs = sentNs + BigInt(options.deadlineMs) * 1_000_000n;
+    options.onRenewed(deadlineNs);
+  };
+  const tick = (): void => {
+    if (check() || renewing) return;
+    renewing = true;
+    renew()
+      .catch((error: unknown) => logger.warn({ err: error }, "the lease was not renewed"))
+      .finally(() => (renewing = false));
+  };
+  await renew();
+  const renewal = setInterval(tick, options.renewMs);
+  // Twice a second: what is decided here is only who says first that the time is over.
+  const checking = setInterval(check, Math.min(500, options.deadlineMs / 4));
+  const stop = (): void => {
+    over = true;
+    clearInterval(renewal);
+    clearInterval(checking);
+  };
+  return {
+    passed: check,
+    stop,
+    release: async () => {
+      stop();
+      try {
+        await bucket.remove(incarnation, revision);
+      } catch (error) {
+        logger.warn({ err: error }, "the lease could not be deleted; it ends by itself");
+      }
+    },
+  };
+}

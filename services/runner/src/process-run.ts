@@ -1,0 +1,167 @@
+/**
+ * One process and its tree, from start to the death of the last of them. Output goes to the log, with
+ * back-pressure on the pipes; a stop asks nicely, then kills. Knows no adapter and no report.
+ */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { ProcessEnd } from "./core/outcome.js";
+import type { Stop, StopLine } from "./core/stop.js";
+import type { OutputStream, RunLog } from "./run-log.js";
+import { untilGone } from "./containment/tree.js";
+import type { Tree } from "./containment/tree.js";
+
+export interface ProcessSpec {
+  /** Absolute. */
+  path: string;
+  args: readonly string[];
+  cwd: string;
+  env: Readonly<Record<string, string>>;
+  graceMs: number;
+}
+
+/** How long what is left of a tree may take to end by itself after its first process did. */
+const leftoverGraceMs = 1_000;
+/**
+ * After the tree's death its pipes can hold 200 KiB at most, unless somebody outside of it has them
+ * too: then nothing arrives, and this is how long we wait for it.
+ */
+const quietPipeMs = 1_000;
+
+/** Resolves when no process of the tree is left and its output is in the log. Never rejects. */
+export async function runProcess(
+  tree: Tree,
+  spec: ProcessSpec,
+  log: RunLog,
+  line: StopLine,
+  logger: Logger,
+): Promise<ProcessEnd> {
+  const child = start(tree, spec);
+  if (typeof child === "string") {
+    await untilGone(tree, { tellThem: false, killAfterMs: 0, onStuck: () => undefined });
+    return { exitCode: null, signal: null, startError: child };
+  }
+  const pipes = drainPipes(child, log);
+  const killing = obeyStops(tree, spec.graceMs, line);
+  const end = await ended(child);
+  await untilGone(tree, {
+    tellThem: line.stop === null,
+    killAfterMs: killing.leftMs() ?? Math.min(spec.graceMs, leftoverGraceMs),
+    onStuck: () => logger.warn("a killed process does not die; the run stays open until it does"),
+  });
+  killing.over();
+  await pipes.closed();
+  return end;
+}
+
+/** The child, or why there is none. */
+function start(tree: Tree, spec: ProcessSpec): ChildProcess | string {
+  const [file, ...before] = tree.launcher;
+  try {
+    const child = spawn(file!, [...before, spec.path, ...spec.args], {
+      cwd: spec.cwd,
+      env: { ...spec.env, ...tree.environment },
+      // Its own session and group: a terminal's signals to us are not for it.
+      detached: true,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    tree.started(child);
+    return child;
+  } catch (error) {
+    // Too long a command line, NUL in an argument, no descriptors left.
+    return `Failed to start command "${spec.path}" in "${spec.cwd}": ${(error as Error).message}`;
+  }
+}
+
+/** Resolves with how the first process ended. `child.killed` only says that a signal was sent. */
+function ended(child: ChildProcess): Promise<ProcessEnd> {
+  return new Promise((resolve) => {
+    child.once("error", (error) => {
+      // Also raised when a signal cannot be sent; only without a pid did nothing start.
+      if (child.pid === undefined)
+        resolve({ exitCode: null, signal: null, startError: `Failed to start: ${error.message}` });
+    });
+    child.once("exit", (exitCode, signal) => resolve({ exitCode, signal, startError: null }));
+  });
+}
+
+interface Killing {
+  /** Until SIGKILL; null when nobody asked for an end. */
+  leftMs(): number | null;
+  over(): void;
+}
+
+function obeyStops(tree: Tree, graceMs: number, line: StopLine): Killing {
+  let killAt: number | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  let over = false;
+  const obey = (stop: Stop): void => {
+    if (over) return;
+    if (timer) clearTimeout(timer);
+    const grace = stop.kind === "lost" ? 0 : graceMs;
+    killAt = performance.now() + grace;
+    if (grace === 0) return tree.kill();
+    tree.signal("SIGTERM");
+    timer = setTimeout(() => tree.kill(), grace);
+  };
+  line.listen(obey);
+  return {
+    leftMs: () => (killAt === null ? null : Math.max(0, killAt - performance.now())),
+    over: () => {
+      over = true;
+      if (timer) clearTimeout(timer);
+    },
+  };
+}
+
+/** Moves output into the log; `closed` waits for its end, but not for ever. */
+function drainPipes(child: ChildProcess, log: RunLog): { closed(): Promise<void> } {
+  let openCount = 0;
+  let movedAt = 0;
+  let pressed = false;
+  let allClosed: () => void = () => undefined;
+  const pipes: Readable[] = [];
+  const attach = (stream: OutputStream, pipe: Readable | null): void => {
+    if (!pipe) return;
+    pipes.push(pipe);
+    openCount += 1;
+    pipe.on("data", (chunk: Buffer) => {
+      movedAt = performance.now();
+      log.write(stream, chunk);
+    });
+    // A pipe that breaks ends like one that is closed: what came before is in the log.
+    pipe.on("error", () => undefined);
+    pipe.once("close", () => {
+      openCount -= 1;
+      if (openCount === 0) allClosed();
+    });
+  };
+  attach("stdout", child.stdout);
+  attach("stderr", child.stderr);
+  log.onPressure((wait) => {
+    pressed = wait;
+    movedAt = performance.now();
+    for (const pipe of pipes)
+      if (wait) pipe.pause();
+      else pipe.resume();
+  });
+  return {
+    closed: async () => {
+      if (openCount === 0) return;
+      movedAt = Math.max(movedAt, performance.now());
+      await new Promise<void>((resolve) => {
+        const watch = setInterval(() => {
+          if (pressed || performance.now() < movedAt + quietPipeMs) return;
+          log.cut("a process outside of the run's tree still held its output open");
+          for (const pipe of pipes) pipe.destroy();
+          allClosed();
+        }, 100);
+        allClosed = () => {
+          clearInterval(watch);
+          resolve();
+        };
+      });
+    },
+  };
+}

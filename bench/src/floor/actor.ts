@@ -107,12 +107,7 @@ async function apply(messages: Map<number, JsMsg[]>): Promise<void> {
     const last = part.at(-1)!;
     batch.cursors.set(partition, { seq: last.seq, timestampNs: last.timestampNanos });
   }
-  const client = await pool.connect();
-  try {
-    await commitBatch(client, batch);
-  } finally {
-    client.release();
-  }
+  await commitBatch(pool, batch);
   for (const effect of effects) effect();
   for (const partition of messages.keys()) busy.delete(partition);
   inFlight -= 1;
@@ -160,10 +155,8 @@ function wake(
 ): void {
   const body = decode<{ id: string; payload: object }>(message.data);
   const runId = randomUUID();
-  // The wake's row has the run's id: closing it needs no second index, which only makes the floor faster.
   batch.wakes.push({
     ...at,
-    id: runId,
     wakeId: body.id,
     payload: JSON.stringify(body.payload),
     runId,

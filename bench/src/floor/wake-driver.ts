@@ -20,6 +20,8 @@ export interface DriverInput {
   /** Ids and task keys begin with this: equal scopes would coalesce. */
   label: string;
   mode: "burst" | "paced";
+  /** One for each wake: the wakes name them. */
+  issueIds?: readonly string[];
   /** Unacknowledged wakes in `burst`. */
   inFlightMax?: number;
   /** Quiet time before each wake in `paced`: the lower bound of a random pause up to twice as long. */
@@ -59,7 +61,7 @@ parent.ready();
 function publish(number: number): Promise<void> {
   const agent = input.agentIds[number % input.agentIds.length]!;
   const id = `${input.label}-${number}`;
-  const wake = { id, reason: "bench", payload: { taskKey: id } };
+  const wake = { id, reason: "bench", payload: { taskKey: id, issueId: input.issueIds?.[number] } };
   return publisher.publish(`${input.prefix}.${input.companyId}.agent.${agent}.wake`, encode(wake));
 }
 

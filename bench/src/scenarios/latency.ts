@@ -1,0 +1,98 @@
+/**
+ * Idle latency: one wake at a time on a quiet system, from its publication to the moment at which the started
+ * process itself reads the clock (it is `date`, and prints it).
+ */
+import type { PacedResult } from "../floor/wake-driver.js";
+import { drive, measureIdle } from "../floor/pipeline.js";
+import { measureSpawnLatency } from "../floor/spawn-rate.js";
+import { besideFloor, check, figure, type Findings } from "../figure.js";
+import { addAgents, processAdapter } from "../product.js";
+import { summarise, type Summary } from "../statistics.js";
+import { floorAround, withProduct, withServers, type ScenarioOptions } from "./scenario.js";
+
+/** Prints seconds and nanoseconds since 1970 as its first and only deed. */
+const date = ["/bin/date", "+%s%N"] as const;
+/** A fraction of a default runner's work: idle means that nothing waits for a slot. */
+const slots = 16;
+
+/** Measures latency p50 and p99. */
+export const latency = (options: ScenarioOptions): Promise<Findings> =>
+  withServers(options, async (servers) => {
+    const size = options.quick
+      ? { agents: 20, count: 60, warmUp: 20 }
+      : { agents: 100, count: 300, warmUp: 60 };
+    const { floors, result } = await floorAround(
+      options,
+      async () => {
+        const idle = await measureIdle({ ...servers, slots, ...size }, date);
+        return {
+          go: summarise(idle.goMs),
+          started: summarise(idle.startedMs),
+          spawn: summarise(await measureSpawnLatency(date, size.count)),
+        };
+      },
+      () =>
+        withProduct(servers, slots, async ({ pool }) => {
+          const fleet = await addAgents(pool, size.agents, processAdapter(date[0], [date[1]]));
+          const pace = (count: number, label: string): Promise<PacedResult> =>
+            drive<PacedResult>(
+              {
+                natsUrl: servers.publicNatsUrl,
+                prefix: "rv",
+                ...fleet,
+                count,
+                label,
+                mode: "paced",
+              },
+              60_000 + count * 1_000,
+            );
+          await pace(size.warmUp, "warm");
+          return pace(size.count, "paced");
+        }),
+    );
+    const samples = result.samples.map(
+      ({ publishedAt, startedAt }) => (startedAt - publishedAt) / 1e3,
+    );
+    return report(summarise(samples), floors, result.clockDriftMs);
+  });
+
+interface Floor {
+  go: Summary;
+  started: Summary;
+  spawn: Summary;
+}
+
+function report(product: Summary, floors: readonly Floor[], clockDriftMs: number): Findings {
+  const best = floors.toSorted((a, b) => a.started.p50 - b.started.p50)[0]!;
+  const name = "bare pipeline, spawn included";
+  const samples = product.count;
+  return {
+    figures: [
+      besideFloor(
+        "idle wake -> process started, p50",
+        product.p50,
+        "ms",
+        { name, value: best.started.p50 },
+        // The bar of the issue.
+        { direction: "lower", limit: 2 },
+        { samples, detail: { product, floors } },
+      ),
+      besideFloor(
+        "idle wake -> process started, p99",
+        product.p99,
+        "ms",
+        { name, value: best.started.p99 },
+        undefined,
+        { samples },
+      ),
+      figure("floor: wake -> go, p50", best.go.p50, "ms", undefined, { samples: best.go.count }),
+      figure("floor: spawn -> its clock, p50", best.spawn.p50, "ms", undefined, {
+        samples: best.spawn.count,
+      }),
+    ],
+    checks: [
+      // 1 ms: an eighth of the smallest latency that is measured here.
+      check("clock stood still", clockDriftMs <= 1.5, `${clockDriftMs.toFixed(2)} ms moved`),
+    ],
+  };
+}

@@ -1,0 +1,27 @@
+/** The configuration of an actor host, from the environment. */
+import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
+
+const shape = {
+  ...commonShape,
+  ...databaseShape,
+  /** Lease of this host: how long its partitions stand still after a kill -9. Larger: slower takeover, calmer under load. */
+  REVEILLE_HOST_LEASE_TTL_MS: integer(500, 60_000).default(3_000),
+  /** Messages in one batch: larger batches cost latency under load, smaller ones cost statements. */
+  REVEILLE_BATCH_MAX: integer(1, 2_000).default(200),
+  /** Batches under way at once. Two keep Postgres busy while the next is decided. */
+  REVEILLE_BATCHES_IN_FLIGHT: integer(1, 8).default(2),
+  /** Agents kept in memory at most. */
+  REVEILLE_RESIDENT_MAX: integer(1, 1_000_000).default(20_000),
+  /** An agent that was not used for so long leaves memory. */
+  REVEILLE_RESIDENT_IDLE_MS: integer(100, 3_600_000).default(60_000),
+  REVEILLE_DATABASE_POOL: integer(3, 50).default(8),
+  /** How long SIGTERM waits for batches in flight. */
+  REVEILLE_DRAIN_MS: integer(0, 600_000).default(10_000),
+  /** Replicas of streams and buckets: 1 on one server, 3 on a cluster. */
+  REVEILLE_JETSTREAM_REPLICAS: integer(1, 5).default(1),
+  REVEILLE_LOGS_MAX_BYTES: integer(1_000_000, Number.MAX_SAFE_INTEGER).optional(),
+  REVEILLE_RUNNER_LEASE_TTL_MS: integer(1_000, 600_000).default(30_000),
+};
+
+export const readActorConfig = (env?: Record<string, string | undefined>) => readConfig(shape, env);
+export type ActorConfig = ReturnType<typeof readActorConfig>;

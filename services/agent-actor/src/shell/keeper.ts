@@ -1,0 +1,58 @@
+/**
+ * The topology keeper: one actor host at a time, elected by a row, keeps streams, buckets and the
+ * transform as they must be, also in the middle of the day after a wipe. When the mailbox stream is
+ * missing although something was applied, the next one is a new generation.
+ */
+import { guarded } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Bus } from "@reveille/shared/nats/bus";
+import { streamFacts } from "@reveille/shared/nats/stream-facts";
+import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { topologyNames } from "@reveille/shared/protocol/topology";
+import type { TopologySizes } from "@reveille/shared/protocol/topology";
+import type { Logger } from "@reveille/shared/runtime/log";
+import { raiseGeneration } from "./partition-rows.js";
+
+export interface KeeperContext {
+  pool: Pool;
+  bus: Bus;
+  subjects: Subjects;
+  sizes: TopologySizes;
+  hostId: string;
+  logger: Logger;
+}
+
+/** 10 s: a keeper that dies is replaced within it; topology is not in the path of a wake. */
+const keeperTtlMs = 10_000;
+
+/** Looks once, if this host is (or becomes) the keeper. @throws RuntimeError of Postgres or NATS. */
+export async function keepTopology(context: KeeperContext): Promise<void> {
+  const elected = await guarded("keeper election", () =>
+    context.pool.query<{ generation: number; partition_count: number; applied: boolean }>({
+      name: "keeper_election",
+      text: `update mailbox_state set keeper = $1, keeper_until = clock_timestamp() + $2 * interval '1 millisecond'
+        where id = 1 and (keeper = $1 or keeper is null or keeper_until < clock_timestamp())
+        returning generation, partition_count, exists (select 1 from partitions where cursor_seq > 0 and generation = mailbox_state.generation) as applied`,
+      values: [context.hostId, keeperTtlMs],
+    }),
+  );
+  const state = elected.rows[0];
+  if (!state) return;
+  let { generation } = state;
+  const mailbox = topologyNames(context.subjects.prefix).mailbox;
+  if (state.applied && (await streamFacts(context.bus, mailbox)) === null) {
+    context.logger.error({ generation }, "the mailbox stream is gone: a new generation begins");
+    generation = await raiseGeneration(context.pool, generation);
+    context.bus.publish(context.subjects.generation, Buffer.from(String(generation)));
+  }
+  const changes = await ensureTopology(
+    context.bus,
+    context.subjects,
+    generation,
+    state.partition_count,
+    context.sizes,
+  );
+  for (const { name, change } of changes)
+    if (change !== "none") context.logger.info({ name, change, generation }, "topology kept");
+}

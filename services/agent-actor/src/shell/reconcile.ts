@@ -1,0 +1,162 @@
+/**
+ * Compares what Postgres says is under way with NATS, per partition: before the first batch after a
+ * takeover, a new generation or a reconnect, and now and then. Redoes what is owed. This one mechanism
+ * covers a crash between commit and effects, a lost lock bucket and a lost or rolled-back stream. It
+ * never looks at queued runs without a slot. Repeating it is harmless, as each effect is.
+ */
+import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { encodePayload } from "@reveille/shared/protocol/codec";
+import { runIdOfWake } from "@reveille/shared/protocol/ids";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { guarded } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Logger } from "@reveille/shared/runtime/log";
+import { dispatchEffect } from "../core/admit.js";
+import type { Effect } from "../core/decision.js";
+import type { LockEntry } from "../core/lock.js";
+import type { IssueLocks } from "./issue-locks.js";
+import { loadAgents } from "./load.js";
+import type { RunnerLeases } from "./runner-leases.js";
+
+export interface ReconcileContext {
+  pool: Pool;
+  publisher: StoredPublisher;
+  subjects: Subjects;
+  locks: IssueLocks;
+  leases: RunnerLeases;
+  perform: (effects: readonly Effect[]) => void;
+  logger: Logger;
+}
+
+interface Row {
+  id: string;
+  company_id: string;
+  agent_id: string;
+  phase: "queued" | "waiting" | "dispatched" | "running" | "cancelling" | "over" | "deferred";
+  issue_id: string | null;
+  attempt: number;
+  claim_id: string | null;
+  runner_incarnation: string | null;
+  cancel_reason: string | null;
+  holds_issue: boolean;
+  owes_release: boolean;
+  wakeup_request_id: string;
+  wake_id: string;
+  partition: number;
+  generation: number;
+  stream_seq: string;
+  created_at: Date;
+}
+
+/** Rows read at once: a partition with more is looked at in several rounds. */
+const rowsMax = 2_000;
+
+const statement = {
+  name: "reconcile_rows",
+  text: `select id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, holds_issue,
+      owes_release, wakeup_request_id, wake_id, partition, generation, stream_seq, created_at
+    from heartbeat_runs where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
+      and (phase in ('waiting', 'dispatched', 'running', 'cancelling') or owes_release)
+    union all
+    select id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, id, wake_id,
+      partition, generation, stream_seq, requested_at
+    from agent_wakeup_requests where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
+      and (status = 'deferred_issue_execution' or owes_release)
+    limit ${rowsMax}`,
+};
+
+/** Reconciles rows older than `ageMs` of these partitions. @throws RuntimeError of Postgres or NATS: try again. */
+export async function reconcile(
+  context: ReconcileContext,
+  partitions: readonly number[],
+  ageMs: number,
+): Promise<void> {
+  if (partitions.length === 0) return;
+  const found = await guarded("reconcile", () =>
+    context.pool.query<Row>({ ...statement, values: [partitions, ageMs] }),
+  );
+  if (found.rows.length === 0) return;
+  const byKind = (phase: Row["phase"]): Row[] => found.rows.filter((row) => row.phase === phase);
+  await redispatch(context, byKind("dispatched"));
+  for (const row of found.rows) {
+    if (row.owes_release) passOn(context, row);
+    else if (row.phase === "running" || row.phase === "cancelling") await checkRunner(context, row);
+    else if (row.phase === "waiting" || row.phase === "deferred") await checkWaiter(context, row);
+    if (row.holds_issue && row.issue_id)
+      await context.locks.assertHolder(row.issue_id, entryOf(row));
+  }
+}
+
+/** (a) Dispatched without a go: the execution again; one that is still stored admits no second copy. */
+async function redispatch(context: ReconcileContext, rows: readonly Row[]): Promise<void> {
+  const states = await loadAgents(context.pool, [...new Set(rows.map((row) => row.agent_id))]);
+  for (const row of rows) {
+    const state = states.get(row.agent_id);
+    const run = state?.runs.find((live) => live.id === row.id);
+    if (state && run?.phase === "dispatched") context.perform([dispatchEffect(state, run)]);
+  }
+}
+
+/** (b), (c) A claim whose runner is gone is lost; one that is to be cancelled is told again. */
+async function checkRunner(context: ReconcileContext, row: Row): Promise<void> {
+  if (!row.claim_id || !row.runner_incarnation) return;
+  const { company_id: companyId, id: runId, attempt, claim_id: claimId } = row;
+  if ((await context.leases.stateOf(row.runner_incarnation)) === "gone") {
+    context.logger.warn(
+      { runId, attempt, incarnation: row.runner_incarnation },
+      "no living runner behind an attempt",
+    );
+    await context.publisher.publish(
+      context.subjects.mailbox(companyId, row.agent_id, "expired"),
+      encodePayload({ runId, attempt, claimId }),
+    );
+  } else if (row.phase === "cancelling") {
+    const reason = row.cancel_reason ?? "Cancelled by control plane";
+    context.perform([{ kind: "control", companyId, runId, attempt, claimId, reason }]);
+  }
+}
+
+/** (d) Owed: released again, and granted again while the granted one is undecided. */
+function passOn(context: ReconcileContext, row: Row): void {
+  if (!row.issue_id) return;
+  const deferred = row.phase === "deferred";
+  context.perform([
+    {
+      kind: "release",
+      companyId: row.company_id,
+      issueId: row.issue_id,
+      runId: deferred ? runIdOfWake(row.company_id, row.agent_id, row.wake_id) : row.id,
+      owner: deferred ? "wake" : "run",
+      ownerId: row.id,
+    },
+  ]);
+}
+
+/** (e) A waiter: its entry is there, its holder lives; when it turns out to be the holder, it is told. */
+async function checkWaiter(context: ReconcileContext, row: Row): Promise<void> {
+  const entry = entryOf(row);
+  const { outcome, replaced } = await context.locks.acquire(row.issue_id!, entry);
+  const told = outcome === "held" ? entry : replaced;
+  if (!told) return;
+  context.perform([
+    {
+      kind: "grant",
+      companyId: told.companyId,
+      agentId: told.agentId,
+      issueId: row.issue_id!,
+      runId: told.runId,
+      wakeId: told.requestId,
+    },
+  ]);
+}
+
+const entryOf = (row: Row): LockEntry => ({
+  runId: row.phase === "deferred" ? runIdOfWake(row.company_id, row.agent_id, row.wake_id) : row.id,
+  requestId: row.wakeup_request_id,
+  companyId: row.company_id,
+  agentId: row.agent_id,
+  partition: row.partition,
+  generation: row.generation,
+  sequence: Number(row.stream_seq),
+  requestedAtMs: row.created_at.getTime(),
+});

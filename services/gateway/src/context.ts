@@ -1,0 +1,31 @@
+/** What the routes share: the stores, the bus and the parts built on them. Holds no state of its own. */
+import type { Bus } from "@reveille/shared/nats/bus";
+import type { Database, Pool } from "@reveille/shared/postgres/pool";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { ActivityLog } from "./activity.js";
+import type { Authenticate } from "./auth.js";
+import type { LiveEvents } from "./live-events.js";
+import type { LogReader } from "./log-reader.js";
+import type { MailboxCommands } from "./mailbox-commands.js";
+import type { Metrics } from "./metrics.js";
+import type { OwedWakes } from "./owed-wakes.js";
+import type { WakeSubmitter } from "./wake-submitter.js";
+
+export interface Context {
+  bus: Bus;
+  pool: Pool;
+  db: Database;
+  subjects: Subjects;
+  logger: Logger;
+  /** Of the mailbox, fixed when the database was new. */
+  partitionCount: number;
+  authenticate: Authenticate;
+  activity: ActivityLog;
+  live: LiveEvents;
+  logs: LogReader;
+  commands: MailboxCommands;
+  metrics: Metrics;
+  owed: OwedWakes;
+  wakes: WakeSubmitter;
+}

@@ -1,0 +1,94 @@
+/**
+ * What goes wrong, as HTTP says it: `{ error, details? }` with Paperclip's texts. Operational errors
+ * are translated here, once; everything else is a 500 without a word about its inside.
+ */
+import { RuntimeError } from "@reveille/shared/errors";
+import { sqlFailure } from "@reveille/shared/postgres/pool";
+import type { z } from "zod";
+
+/** An answer that is no success. `details` is shown to the caller. */
+export class HttpError extends Error {
+  readonly status: number;
+  readonly details: unknown;
+  readonly retryAfterSec: number | undefined;
+  constructor(
+    status: number,
+    message: string,
+    options: { details?: unknown; retryAfterSec?: number } = {},
+  ) {
+    super(message);
+    this.status = status;
+    this.details = options.details;
+    this.retryAfterSec = options.retryAfterSec;
+  }
+}
+
+export const notFound = (what: string): HttpError => new HttpError(404, `${what} not found`);
+export const forbidden = (why: string): HttpError => new HttpError(403, why);
+export const conflict = (why: string, details?: unknown): HttpError =>
+  new HttpError(409, why, { details });
+export const unprocessable = (why: string, details?: unknown): HttpError =>
+  new HttpError(422, why, { details });
+/** `retryAfterSec` goes into the header of that name. */
+export const overloaded = (status: 429 | 503, why: string, retryAfterSec: number): HttpError =>
+  new HttpError(status, why, { retryAfterSec });
+
+/** 400 for one field. */
+export const badField = (path: (string | number)[], message: string): HttpError =>
+  new HttpError(400, "Validation error", { details: [{ code: "custom", path, message }] });
+
+/** 400 for what zod found; `options` repeats the values that an enumeration knows. */
+export function validationError(
+  issues: readonly z.core.$ZodIssue[],
+  prefix: string[] = [],
+): HttpError {
+  const details = issues.slice(0, 20).map((issue) => ({
+    code: issue.code,
+    path: [
+      ...prefix,
+      ...issue.path.map((part) => (typeof part === "number" ? part : String(part))),
+    ],
+    message: issue.message,
+    ...("values" in issue ? { options: issue.values } : {}),
+  }));
+  return new HttpError(400, "Validation error", { details });
+}
+
+/** Any error as an answer. `hidden` is for the log of the gateway: the caller must not see it. */
+export function toHttpError(error: unknown): { answer: HttpError; hidden?: unknown } {
+  if (error instanceof HttpError) return { answer: error };
+  if (error instanceof RuntimeError) {
+    const away = error.code === "StoreUnavailable" ? "The database" : "NATS";
+    return { answer: overloaded(503, `${away} does not answer`, 2), hidden: error };
+  }
+  const framework = frameworkError(error);
+  if (framework) return { answer: framework };
+  const failure = isSqlError(error) ? sqlFailure(error) : null;
+  if (failure?.kind === "transient")
+    return { answer: overloaded(503, "The database does not answer", 2), hidden: error };
+  if (failure?.kind === "unique")
+    return { answer: conflict("It exists already", { constraint: failure.constraint }) };
+  return { answer: new HttpError(500, "Internal server error"), hidden: error };
+}
+
+/** The HTTP layer's own refusals (body too large, media type, malformed URL): all of them are the caller's. */
+function frameworkError(error: unknown): HttpError | null {
+  const { statusCode, code, message } = error as {
+    statusCode?: unknown;
+    code?: unknown;
+    message?: string;
+  };
+  if (typeof statusCode !== "number" || statusCode < 400 || statusCode > 499) return null;
+  if (code === "FST_ERR_CTP_BODY_TOO_LARGE")
+    return new HttpError(413, "The request body is larger than 512 KiB");
+  return new HttpError(statusCode, message ?? "Bad request");
+}
+
+/** Drizzle and the driver both end in an error with a SQLSTATE, or in one of the connection. */
+function isSqlError(error: unknown): boolean {
+  let at = error;
+  while (at instanceof Error && at.cause instanceof Error) at = at.cause;
+  return (
+    at instanceof Error && ("severity" in at || "syscall" in at || /timeout/i.test(at.message))
+  );
+}

@@ -1,0 +1,122 @@
+/** Wires the gateway's parts and starts them; the one place where they meet. */
+import { connectBus } from "@reveille/shared/nats/bus";
+import type { Bus } from "@reveille/shared/nats/bus";
+import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { checkSchema } from "@reveille/shared/postgres/migrate";
+import { createDatabase, createPool } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import { topologyNames } from "@reveille/shared/protocol/topology";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { Started } from "@reveille/shared/runtime/main";
+import { createActivityLog } from "./activity.js";
+import { createAuthenticate } from "./auth.js";
+import type { GatewayConfig } from "./config.js";
+import type { Context } from "./context.js";
+import { serveEvents } from "./events-socket.js";
+import { createHttp } from "./http.js";
+import { createLiveEvents } from "./live-events.js";
+import { createLogReader } from "./log-reader.js";
+import { createMailboxCommands } from "./mailbox-commands.js";
+import { createMailboxGauge } from "./mailbox-gauge.js";
+import { createMetrics } from "./metrics.js";
+import { createOwedWakes } from "./owed-wakes.js";
+import { allRoutes } from "./routes.js";
+import { createWakeSubmitter } from "./wake-submitter.js";
+
+/** The gateway's own inboxes: no other service's credentials reach them. */
+const inboxPrefix = "_INBOX_gateway";
+
+/**
+ * Starts to serve. `ready.http` is the base URL.
+ * @throws RuntimeError when NATS or Postgres is away, or the schema is not this version's.
+ */
+export async function startGateway(config: GatewayConfig, logger: Logger): Promise<Started> {
+  const pool = createPool({
+    url: config.DATABASE_URL,
+    name: "reveille-gateway",
+    size: config.REVEILLE_DATABASE_POOL,
+    onError: (error) => logger.warn({ err: error }, "a database connection broke"),
+  });
+  let bus: Bus | undefined;
+  try {
+    await checkSchema(pool);
+    bus = await connectBus({
+      url: config.NATS_URL,
+      name: "reveille-gateway",
+      inboxPrefix,
+      credsFile: config.NATS_CREDS_FILE,
+      onError: (error) => logger.warn({ err: error }, "NATS reported an error"),
+    });
+    return await serve(config, logger, pool, bus);
+  } catch (error) {
+    await bus?.close();
+    await pool.end();
+    throw error;
+  }
+}
+
+async function serve(
+  config: GatewayConfig,
+  logger: Logger,
+  pool: Pool,
+  bus: Bus,
+): Promise<Started> {
+  const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
+  const publisher = createStoredPublisher(bus);
+  const metrics = createMetrics();
+  const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
+  const live = createLiveEvents(bus, subjects, logger);
+  const owed = createOwedWakes(pool, publisher, subjects, logger);
+  const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, logger });
+  const context: Context = {
+    bus,
+    pool,
+    db: createDatabase(pool),
+    subjects,
+    logger,
+    partitionCount: await partitionCount(pool),
+    authenticate: createAuthenticate(pool),
+    activity: createActivityLog(bus, subjects),
+    live,
+    logs: createLogReader({ bus, subjects }),
+    commands: createMailboxCommands(publisher, subjects),
+    metrics,
+    owed,
+    wakes,
+  };
+  metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
+  metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
+  metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
+  const { authenticate } = context;
+  const app = createHttp({ routes: allRoutes(context), authenticate, logger, metrics });
+  const socket = serveEvents({ server: app.server, pool, live, authenticate, logger, metrics });
+  const http = await app.listen({
+    host: config.REVEILLE_HTTP_HOST,
+    port: config.REVEILLE_HTTP_PORT,
+  });
+  logger.info({ http, nats: bus.serverVersion }, "gateway listens");
+  let stopped: Promise<void> | undefined;
+  const stop = async (deadlineMs: number): Promise<void> => {
+    socket.close();
+    // Requests that are being answered may end; at the deadline their connections are cut.
+    const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
+    await app.close();
+    clearTimeout(cut);
+    await owed.stop();
+    wakes.close();
+    publisher.close();
+    await bus.close();
+    await pool.end();
+  };
+  return { ready: { http }, stop: (deadlineMs = 5_000) => (stopped ??= stop(deadlineMs)) };
+}
+
+async function partitionCount(pool: Pool): Promise<number> {
+  const found = await pool.query<{ partition_count: number }>(
+    "select partition_count from mailbox_state where id = 1",
+  );
+  const count = found.rows[0]?.partition_count;
+  if (count === undefined) throw new Error("the database has no mailbox_state: run the migration");
+  return count;
+}

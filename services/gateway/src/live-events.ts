@@ -1,0 +1,107 @@
+/**
+ * A company's live events, fanned out: one NATS subscription per company however many listeners
+ * there are. Frames are told, not kept.
+ */
+import type { Bus, BusSubscription } from "@reveille/shared/nats/bus";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Logger } from "@reveille/shared/runtime/log";
+import { z } from "zod";
+
+const frameSchema = z.object({
+  type: z.string(),
+  companyId: z.string(),
+  createdAt: z.string(),
+  payload: z.record(z.string(), z.unknown()),
+});
+export type LiveFrame = z.infer<typeof frameSchema>;
+type Listener = (frame: LiveFrame) => void;
+
+export interface LiveEvents {
+  /** Calls the listener for every frame from now on; returns what ends that. */
+  listen(companyId: string, listener: Listener): () => void;
+  /**
+   * Asks again whenever something happened in the company (and every 500 ms, because events may get
+   * lost) until the answer is not null; null at the deadline.
+   */
+  until<T>(companyId: string, deadlineMs: number, ask: () => Promise<T | null>): Promise<T | null>;
+  readonly companies: number;
+}
+
+/** How often `until` asks when no event told it to, and how long it waits between two asks at least. */
+const askAnywayMs = 500;
+const askPauseMs = 20;
+
+export function createLiveEvents(bus: Bus, subjects: Subjects, logger: Logger): LiveEvents {
+  const companies = new Map<string, { listeners: Set<Listener>; subscription: BusSubscription }>();
+
+  const listen = (companyId: string, listener: Listener): (() => void) => {
+    let company = companies.get(companyId);
+    if (!company) {
+      const listeners = new Set<Listener>();
+      const subscription = bus.subscribe(subjects.companyEvents(companyId), (message) => {
+        const frame = readFrame(message.data);
+        // The subject says whose event it is, and who may publish there; the payload only repeats it.
+        if (!frame || frame.companyId !== companyId)
+          logger.warn({ subject: message.subject }, "dropped an event that is none");
+        else for (const each of listeners) each(frame);
+      });
+      company = { listeners, subscription };
+      companies.set(companyId, company);
+    }
+    const { listeners, subscription } = company;
+    listeners.add(listener);
+    return () => {
+      if (!listeners.delete(listener) || listeners.size > 0) return;
+      subscription.unsubscribe();
+      companies.delete(companyId);
+    };
+  };
+
+  return {
+    listen,
+    until: async (companyId, deadlineMs, ask) => {
+      const end = performance.now() + deadlineMs;
+      let happened = false;
+      let wake: () => void = () => undefined;
+      const stop = listen(companyId, (frame) => {
+        // A chunk of output changes no row.
+        if (frame.type === "heartbeat.run.log") return;
+        happened = true;
+        wake();
+      });
+      try {
+        for (;;) {
+          happened = false;
+          const answer = await ask();
+          if (answer !== null) return answer;
+          const leftMs = end - performance.now();
+          if (leftMs <= 0) return null;
+          const pauseMs = happened ? askPauseMs : askAnywayMs;
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, Math.min(pauseMs, leftMs));
+            wake = () => {
+              if (pauseMs === askPauseMs) return;
+              clearTimeout(timer);
+              resolve();
+            };
+          });
+        }
+      } finally {
+        stop();
+      }
+    },
+    get companies() {
+      return companies.size;
+    },
+  };
+}
+
+function readFrame(data: Uint8Array): LiveFrame | null {
+  try {
+    const read = frameSchema.safeParse(JSON.parse(Buffer.from(data).toString()));
+    return read.success ? read.data : null;
+  } catch {
+    // Not JSON: whoever published it is told by nobody; the caller logs it.
+    return null;
+  }
+}

@@ -1,0 +1,60 @@
+/** Rows as Paperclip's clients know them: its names and nothing of our own mechanics. */
+import { urlKeyOf } from "./lookup.js";
+import type { AgentRow } from "./lookup.js";
+
+const runKeys = [
+  "id",
+  "companyId",
+  "agentId",
+  "invocationSource",
+  "triggerDetail",
+  "status",
+  "startedAt",
+  "finishedAt",
+  "error",
+  "errorCode",
+  "wakeupRequestId",
+  "exitCode",
+  "signal",
+  "usageJson",
+  "resultJson",
+  "sessionIdBefore",
+  "sessionIdAfter",
+  "logStore",
+  "logRef",
+  "logBytes",
+  "logSha256",
+  "logCompressed",
+  "stdoutExcerpt",
+  "stderrExcerpt",
+  "externalRunId",
+  "contextSnapshot",
+  "createdAt",
+  "updatedAt",
+  // Ours, and of use to who follows a run.
+  "attempt",
+  "retryOfRunId",
+] as const;
+
+/** A run: the row, or what the verdict repeats of it. */
+export function presentRun(run: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(runKeys.map((key) => [key, run[key] ?? defaults[key] ?? null]));
+}
+const defaults: Record<string, unknown> = { logCompressed: false };
+
+/** Our own view of one run: where it runs and what its log lacks, too. */
+export function presentRunDetail(run: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const own = ["issueId", "taskKey", "pool", "runnerId", "containment", "logCut", "losses"];
+  return {
+    ...presentRun(run),
+    ...Object.fromEntries(own.map((key) => [key, run[key] ?? null])),
+    cancelRequestedAt: run["cancelRequestedAt"] ?? null,
+    dispatchedAt: run["dispatchedAt"] ?? null,
+  };
+}
+
+/** An agent, without what only its actor uses. */
+export function presentAgent(agent: AgentRow): Record<string, unknown> {
+  const { partition: _, nextTimerAt, ...rest } = agent;
+  return { ...rest, urlKey: urlKeyOf(agent.name), nextTimerAt };
+}

@@ -1,0 +1,44 @@
+/**
+ * What one route is: method, path, schemas, handler. From this table come validation, the HTTP
+ * server's routes and the OpenAPI document, so that they cannot differ.
+ */
+import type { z } from "zod";
+import type { Actor } from "./auth.js";
+
+type Schema = z.ZodType;
+type Parsed<S> = S extends Schema ? z.output<S> : undefined;
+
+export interface Call<P, Q, B> {
+  params: Parsed<P>;
+  query: Parsed<Q>;
+  body: Parsed<B>;
+  actor: Actor;
+  /** The run that an agent says it works in (`X-Paperclip-Run-Id`, `X-Reveille-Run-Id`); tags activity, grants nothing. */
+  runId: string | null;
+  /** Sets another status than 200. */
+  status: (code: number) => void;
+}
+
+export interface Route<P = unknown, Q = unknown, B = unknown> {
+  method: "GET" | "POST" | "PATCH" | "DELETE";
+  /** With `:names`, as the HTTP server writes them. */
+  path: string;
+  /** One line for the OpenAPI document. */
+  summary: string;
+  params?: P;
+  query?: Q;
+  body?: B;
+  /** Agents get 403. */
+  boardOnly?: boolean;
+  handle: (call: Call<P, Q, B>) => Promise<unknown>;
+}
+export type AnyRoute = Route<Schema | undefined, Schema | undefined, Schema | undefined>;
+
+/** Keeps the types of one route's schemas together with its handler, and then forgets them. */
+export function route<
+  P extends Schema | undefined = undefined,
+  Q extends Schema | undefined = undefined,
+  B extends Schema | undefined = undefined,
+>(definition: Route<P, Q, B>): AnyRoute {
+  return definition as unknown as AnyRoute;
+}

@@ -1,0 +1,38 @@
+/** A run's log in pages of NDJSON. */
+import { z } from "zod";
+import type { Context } from "../context.js";
+import { notFound } from "../errors.js";
+import { findRun, runParams } from "../lookup.js";
+import { clamped } from "../paging.js";
+import type { AnyRoute } from "../route.js";
+import { route } from "../route.js";
+
+const logQuery = z.object({
+  offset: clamped({ absent: 0, nonsense: 0, min: 0, max: Number.MAX_SAFE_INTEGER }),
+  // 256,000 is Paperclip's page; 1 MiB bounds what one answer costs.
+  limitBytes: clamped({ absent: 256_000, nonsense: 256_000, min: 1, max: 1_048_576 }),
+});
+
+export function runLogRoutes({ db, logs }: Context): AnyRoute[] {
+  return [
+    route({
+      method: "GET",
+      path: "/api/heartbeat-runs/:runId/log",
+      summary: "A page of the log; the pages put together are the log, no character is cut",
+      params: runParams,
+      query: logQuery,
+      handle: async ({ params, query, actor }) => {
+        const run = await findRun(db, actor, params.runId);
+        if (!run.logRef) throw notFound("Run log");
+        const page = await logs.page({
+          companyId: run.companyId,
+          runId: run.id,
+          offset: query.offset,
+          limitBytes: query.limitBytes,
+          over: run.status !== "queued" && run.status !== "running",
+        });
+        return { runId: run.id, store: run.logStore, logRef: run.logRef, ...page };
+      },
+    }),
+  ];
+}

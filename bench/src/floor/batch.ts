@@ -22,6 +22,10 @@ const tables = `
     partition int primary key, epoch bigint not null, cursor_seq bigint not null, cursor_ns bigint not null);
   insert into floor.partitions select p, 1, 0, 0 from generate_series(0, $partitions - 1) p;`;
 
+export const dropTables = async (pool: pg.Pool): Promise<void> => {
+  await pool.query("drop schema if exists floor cascade");
+};
+
 export const createTables = async (pool: pg.Pool): Promise<void> => {
   await pool.query(tables.replace("$partitions", String(partitionCount)));
 };

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
-import { createTables } from "./batch.js";
+import { createTables, dropTables } from "./batch.js";
 import { nowMicros } from "./clock.js";
 import { connectNats, connectPostgres } from "./connections.js";
 import { startWorker, type ServerUrls } from "./process.js";
@@ -110,6 +110,7 @@ async function withPipeline<T>(
     const pool = connectPostgres(urls.databaseUrl, "floor-observer", 1);
     cleanups.push(() => pool.end());
     await createTables(pool);
+    cleanups.push(() => dropTables(pool));
     cleanups.push(await createStreams(urls.natsUrl));
     const actor = await startWorker("actor", urls);
     cleanups.push(() => actor.stop());

@@ -6,10 +6,11 @@ import { JetStreamApiError, RetentionPolicy } from "@nats-io/jetstream";
 import type { StreamConfig } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
 import { brokerUnavailable, wrongVersion } from "../errors.js";
-import { poolConsumerConfig, topology, topologyNames } from "../protocol/topology.js";
+import { topology } from "../protocol/topology.js";
 import type { TopologySizes } from "../protocol/topology.js";
 import type { Subjects } from "../protocol/subjects.js";
 import type { Bus } from "./bus.js";
+import { ensurePoolConsumer } from "./work-queue.js";
 
 /** Message TTLs, subject transforms, batch reads: everything that is used is in 2.12. */
 const serverFloor = [2, 12, 0];
@@ -54,19 +55,8 @@ export async function ensureTopology(
       await kvm.create(name, { history: 1, replicas, ...(ttlMs > 0 ? { ttl: ttlMs } : {}) });
     changes.push({ name, change: existed ? "none" : "created" });
   }
-  await ensureConsumer(
-    bus,
-    topologyNames(subjects.prefix).exec,
-    poolConsumerConfig(subjects, "default"),
-  );
+  for (const pool of sizes.pools) await ensurePoolConsumer(bus, subjects, pool);
   return changes;
-}
-
-type ConsumerWanted = ReturnType<typeof poolConsumerConfig>;
-
-async function ensureConsumer(bus: Bus, stream: string, wanted: ConsumerWanted): Promise<void> {
-  // "add" with an equal configuration is nothing, so this is safe to repeat.
-  await bus.jsm.consumers.add(stream, { ...wanted });
 }
 
 async function ensureStream(bus: Bus, wanted: StreamConfig): Promise<TopologyChange> {

@@ -37,8 +37,11 @@ export interface StoredAddress {
 }
 
 const poolPattern = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
-/** True for a runner pool's name: lower-case letters, digits and inner dashes, at most 32. */
-export const isPoolName = (value: string): boolean => poolPattern.test(value);
+/** Words that stand in the same place of other streams' subjects, which must not overlap. */
+const reservedPools = new Set(["agent", "run", "event"]);
+/** True for a runner pool's name: lower-case letters, digits and inner dashes, at most 32; not `agent`, `run`, `event`. */
+export const isPoolName = (value: string): boolean =>
+  poolPattern.test(value) && !reservedPools.has(value);
 
 function id(value: string, name: string): string {
   if (!isUuid(value))
@@ -67,7 +70,8 @@ export function createSubjects(prefix = "rv") {
     mailbox: (companyId: string, agentId: string, kind: MailboxKind): string =>
       `${agent(companyId, agentId)}.${kind}`,
     /** What MAILBOX takes in. */
-    mailboxes: `${prefix}.*.agent.*.>`,
+    mailboxes: [`${prefix}.*.agent.*.*`, `${prefix}.*.agent.*.run.*`],
+    mailboxTransformSource: `${prefix}.*.agent.*.>`,
     /** What MAILBOX makes of it on ingest. */
     mailboxTransform: (generation: number, partitions: number): string =>
       `${generation}.{{partition(${partitions},2)}}.{{wildcard(1)}}.{{wildcard(2)}}.>`,
@@ -78,9 +82,11 @@ export function createSubjects(prefix = "rv") {
       `${generation}.${partition}.>`,
     /** One try at one run: at most one message is stored under it. */
     execution: (poolName: string, companyId: string, runId: string, attempt: number): string =>
-      `${prefix}.exec.${pool(poolName)}.${id(companyId, "company")}.${id(runId, "run")}.${attempt}`,
-    executions: `${prefix}.exec.>`,
-    poolExecutions: (poolName: string): string => `${prefix}.exec.${pool(poolName)}.>`,
+      `${prefix}.exec.pool.${pool(poolName)}.${id(companyId, "company")}.${id(runId, "run")}.${attempt}`,
+    /** Of all pools. EXEC lists pools instead: as a stream's subject this would overlap MAILBOX's. */
+    // Seven tokens: with six, or with `>`, the streams of mailboxes and logs would overlap (ADR 2).
+    executions: `${prefix}.exec.pool.*.*.*.*`,
+    poolExecutions: (poolName: string): string => `${prefix}.exec.pool.${pool(poolName)}.>`,
     log: (companyId: string, runId: string, stream: LogStreamName): string =>
       `${run(companyId, runId)}.log.${stream}`,
     runLog: (companyId: string, runId: string): string => `${run(companyId, runId)}.log.>`,

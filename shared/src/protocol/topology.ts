@@ -32,6 +32,11 @@ export interface TopologySizes {
   logsAgeMaxSeconds: number;
   /** The lease of a runner's incarnation: bucket-wide TTL, renewed every sixth of it. */
   runnerLeaseTtlMs: number;
+  /**
+   * Runner pools. EXEC takes in each by name: a stream of `<prefix>.exec.>` would overlap with
+   * `<prefix>.*.agent.*.>`, which the server refuses.
+   */
+  pools: readonly string[];
 }
 export const defaultSizes: TopologySizes = {
   replicas: 1,
@@ -40,6 +45,7 @@ export const defaultSizes: TopologySizes = {
   logsBytesMax: 8 * 1024 ** 3,
   logsAgeMaxSeconds: 72 * 3600,
   runnerLeaseTtlMs: 30_000,
+  pools: ["default"],
 };
 
 /** Everything that must exist, in the words of the JetStream API. */
@@ -56,10 +62,10 @@ export function topology(
       {
         ...shared,
         name: names.mailbox,
-        subjects: [subjects.mailboxes],
+        subjects: subjects.mailboxes,
         retention: "limits",
         subject_transform: {
-          src: subjects.mailboxes,
+          src: subjects.mailboxTransformSource,
           dest: subjects.mailboxTransform(generation, partitions),
         },
         max_bytes: sizes.mailboxBytesMax,
@@ -76,7 +82,7 @@ export function topology(
       {
         ...shared,
         name: names.exec,
-        subjects: [subjects.executions],
+        subjects: sizes.pools.map((pool) => subjects.poolExecutions(pool)),
         retention: "workqueue",
         max_bytes: sizes.execBytesMax,
         duplicate_window: 100_000_000,

@@ -96,7 +96,7 @@ export async function checkTopology(
           "Remove it; the topology keeper makes it anew.",
         ),
       );
-    else checks.push(ok(name, `${facts.messages} keys, created ${facts.created}`));
+    else checks.push(ok(name, `${facts.messages} entries, created ${facts.created}`));
   }
   return checks;
 }
@@ -143,7 +143,7 @@ export async function checkLocalUser(url: string, subjects: Subjects): Promise<C
     onError: () => undefined, // the violations that this check provokes
   });
   try {
-    const forbidden = [subjects.mailboxes, subjects.executions, ">"];
+    const forbidden = [...subjects.mailboxes, subjects.executions, ">"];
     for (const subject of forbidden)
       bus.subscribe(subject, () => undefined, { onDenied: () => denied.push(subject) });
     await bus.flush();

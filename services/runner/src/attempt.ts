@@ -48,6 +48,8 @@ export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
 }
 
 const excerptBytes = 32 * 1024;
+/** Deliveries of one execution that are remembered while it waits; further ones are only acknowledged. */
+const deliveriesMax = 4;
 /** Runs shorter than this tell their invocation with their end: one message less. */
 const shortRunMs = 50;
 
@@ -62,18 +64,20 @@ export function startAttempt(parts: AttemptParts, first: WorkItem, execution: Ex
   };
   const logger = parts.logger.child({ runId, attempt: claim.attempt });
   const line = createStopLine();
-  let item = first;
+  // More than one when it was delivered again while we waited; the newest is the one that counts, but
+  // a second stored copy would stay in the queue unless each is answered.
+  const items = [first];
   let asking = true;
 
   const ask = async (): Promise<"go" | "no" | "abandoned"> => {
-    guard.claim({ companyId, agentId, ...claim, ackSubject: item.ackSubject });
+    guard.claim({ companyId, agentId, ...claim, ackSubject: first.ackSubject });
     const answer = await reports.ask(execution, { ...claim, runnerId: parts.runnerId });
     asking = false;
     if (answer === "abandoned") {
       // Nobody answered in our time; whoever takes it next asks with a claim of his own.
-      item.nak(0);
+      for (const item of items) item.nak(0);
     } else {
-      item.ack();
+      for (const item of items) item.ack();
       guard.went(claim.claimId);
     }
     return answer;
@@ -137,10 +141,12 @@ export function startAttempt(parts: AttemptParts, first: WorkItem, execution: Ex
       return asking;
     },
     again: (redelivered) => {
-      if (asking) item = redelivered;
+      if (asking && items.length < deliveriesMax) items.push(redelivered);
       else redelivered.ack();
     },
-    working: () => item.working(),
+    working: () => {
+      for (const item of items) item.working();
+    },
     stop: (stop) => {
       line.ask(stop);
       if (stop.kind === "lost") reports.abandon(claim.claimId);

@@ -116,6 +116,10 @@ export function createStoredPublisher(
     }
   }, 100);
   sweep.unref();
+  // What was on its way when the connection broke need not wait for its time to run out.
+  bus.onState((state) => {
+    if (state === "connected") for (const entry of pending.values()) entry.retryAt = 0;
+  });
 
   return {
     publish: async (subject, data, publishOptions = {}) => {

@@ -1,0 +1,274 @@
+// Owns what the runner's tests share: a real nats-server with the real topology, an actor that only answers, and runner processes.
+// Knows no decision: what the real actor does with a report is tested elsewhere.
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { connectBus } from "@reveille/shared/nats/bus";
+import type { Bus } from "@reveille/shared/nats/bus";
+import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
+import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
+import type {
+  Answer,
+  Execution,
+  RunFinished,
+  RunLost,
+  RunProgress,
+  RunStarted,
+} from "@reveille/shared/protocol/execution";
+import { headers } from "@reveille/shared/protocol/headers";
+import { newId } from "@reveille/shared/protocol/ids";
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import { defaultSizes } from "@reveille/shared/protocol/topology";
+import { startTestNats } from "../harness/nats.js";
+import type { TestNats } from "../harness/nats.js";
+
+const main = fileURLToPath(new URL("../../../services/runner/dist/main.js", import.meta.url));
+export const subjects = createSubjects();
+
+export interface Reported {
+  kind: "started" | "progress" | "finished" | "lost";
+  agentId: string;
+  report: RunStarted & RunProgress & RunFinished & RunLost;
+}
+
+/** Answers `go` and `committed` unless told otherwise, and keeps what it heard. */
+export interface FakeActor {
+  readonly heard: Reported[];
+  /** What the next claims get; null: no answer. */
+  answer: (heard: Reported) => Answer["answer"] | null;
+  /** The first report of that kind about the run. */
+  until(kind: Reported["kind"], runId: string, timeoutMs?: number): Promise<Reported["report"]>;
+  cancel(run: Execution, claimId: string): void;
+}
+
+export interface Rig {
+  readonly nats: TestNats;
+  readonly bus: Bus;
+  readonly actor: FakeActor;
+  /** Puts an execution into the queue. */
+  enqueue(adapterConfig: Record<string, unknown>, more?: Partial<Execution>): Promise<Execution>;
+  runner(env?: Record<string, string>, args?: string[]): Promise<RunnerProcess>;
+  stop(): Promise<void>;
+}
+export interface RunnerProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly workDir: string;
+  /** Log lines so far. */
+  readonly lines: string[];
+  guardPid(): number;
+  exited: Promise<number | string | null>;
+}
+
+/** Polls until `look` answers something; the diagnostic says what was waited for. */
+export async function eventually<T>(
+  what: string,
+  look: () => T | null | undefined | false | Promise<T | null | undefined | false>,
+  timeoutMs = 10_000,
+): Promise<T> {
+  const giveUpAt = performance.now() + timeoutMs;
+  for (;;) {
+    const seen = await look();
+    if (seen !== null && seen !== undefined && seen !== false) return seen;
+    if (performance.now() > giveUpAt) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    await new Promise<void>((resume) => setTimeout(resume, 10));
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    // A zombie answers signals; its state tells.
+    return !/^\d+ \(.*\) [ZX]/s.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+  } catch {
+    return false;
+  }
+}
+
+/** Live processes whose command line contains `text`. */
+export function processesWith(text: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(text) && isAlive(pid);
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** Pids that a test process wrote into a witness file, one a line. */
+export const witnesses = (file: string): number[] =>
+  existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) : [];
+
+export async function startRig(scratch: string): Promise<Rig> {
+  const nats = await startTestNats();
+  const bus = await connectBus({ url: nats.serviceUrl, name: "rig", inboxPrefix: "_INBOX_rig" });
+  await ensureTopology(bus, subjects, 1, 4, { ...defaultSizes, runnerLeaseTtlMs: 6_000 });
+  const children: ChildProcess[] = [];
+  return {
+    nats,
+    bus,
+    actor: fakeActor(bus),
+    enqueue: async (adapterConfig, more = {}) => {
+      const execution: Execution = {
+        companyId: newId(),
+        agentId: newId(),
+        agentName: "A",
+        runId: newId(),
+        attempt: 1,
+        adapterType: "process",
+        adapterConfig,
+        context: {},
+        taskKey: null,
+        issueId: null,
+        session: null,
+        ...more,
+      };
+      const { companyId, runId, attempt } = execution;
+      const subject = subjects.execution("default", companyId, runId, attempt);
+      await bus.js.publish(subject, encodePayload(execution));
+      return execution;
+    },
+    runner: async (env = {}, args = []) => {
+      const runner = await startRunnerProcess(nats.serviceUrl, scratch, env, args);
+      children.push(runner.child);
+      return runner;
+    },
+    stop: async () => {
+      for (const child of children)
+        if (child.exitCode === null && child.signalCode === null) {
+          child.kill("SIGCONT");
+          child.kill("SIGKILL");
+        }
+      await bus.close();
+      // Guards end by themselves once their runner is gone; NATS must be there for it.
+      await eventually(
+        "guards end",
+        () => processesWith(scratchMark(scratch)).length === 0,
+        15_000,
+      );
+      await nats.stop();
+    },
+  };
+}
+
+/** Guards and agents of one test file carry it on their command line or not at all; runners carry it. */
+const scratchMark = (scratch: string): string => `--test-mark=${scratch}`;
+
+async function startRunnerProcess(
+  natsUrl: string,
+  workDir: string,
+  env: Record<string, string>,
+  args: string[],
+): Promise<RunnerProcess> {
+  const child = spawn(process.execPath, [main, ...args], {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      NATS_URL: natsUrl,
+      REVEILLE_RUNNER_WORK_DIR: workDir,
+      REVEILLE_RUNNER_SLOTS: "4",
+      REVEILLE_RUNNER_DRAIN_MS: "2000",
+      REVEILLE_RUNNER_ID: "test-runner",
+      REVEILLE_LOG_LEVEL: "debug",
+      RUNNER_SECRET: "must-not-be-seen",
+      ...env,
+    },
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const lines: string[] = [];
+  for (const pipe of [child.stdout, child.stderr])
+    pipe
+      ?.setEncoding("utf8")
+      .on("data", (text: string) => lines.push(...text.split("\n").filter(Boolean)));
+  const exited = new Promise<number | string | null>((resolve) => {
+    child.once("exit", (code, signal) => resolve(signal ?? code));
+  });
+  await Promise.race([
+    new Promise<void>((resolve) => {
+      child.once("message", () => resolve());
+    }),
+    exited.then((code) => {
+      throw new Error(`runner ended with ${code}:\n${lines.join("\n")}`);
+    }),
+  ]);
+  return {
+    child,
+    pid: child.pid!,
+    workDir,
+    lines,
+    exited,
+    guardPid: () => {
+      const line = lines.findLast((one) => one.includes('"guard started"'));
+      if (!line) throw new Error(`no guard was started:\n${lines.join("\n")}`);
+      // The line's own pid is the runner's; the guard's is the last of that name.
+      return Number(/.*"pid":(\d+)/.exec(line)?.[1]);
+    },
+  };
+}
+
+function fakeActor(bus: Bus): FakeActor {
+  const actor: FakeActor = {
+    heard: [],
+    answer: ({ kind }) => (kind === "started" ? "go" : "committed"),
+    until: (kind, runId, timeoutMs = 15_000) =>
+      eventually(
+        `run.${kind} of ${runId}; heard: ${JSON.stringify(actor.heard.map((one) => one.kind))}`,
+        () => actor.heard.find((one) => one.kind === kind && one.report.runId === runId)?.report,
+        timeoutMs,
+      ),
+    cancel: ({ companyId, runId, attempt }, claimId) => {
+      const control = {
+        kind: "cancel",
+        runId,
+        attempt,
+        claimId,
+        reason: "Cancelled by control plane",
+      };
+      bus.publish(subjects.control(companyId, runId), encodePayload(control));
+    },
+  };
+  bus.subscribe(`${subjects.prefix}.*.agent.*.run.*`, (message) => {
+    const kind = message.subject.split(".").at(-1) as Reported["kind"];
+    const report = decodeTrusted(message.data) as Reported["report"];
+    const heard: Reported = { kind, agentId: message.subject.split(".")[3]!, report };
+    actor.heard.push(heard);
+    const answer = actor.answer(heard);
+    if (answer === null) return;
+    const { runId, attempt, claimId, incarnation } = report;
+    bus.publish(
+      subjects.answer(incarnation),
+      encodePayload({ answer, report: kind, runId, attempt, claimId } satisfies Answer),
+    );
+  });
+  return actor;
+}
+
+export interface FollowedLog {
+  /** All bytes, in the order of their numbers. */
+  bytes(): Buffer;
+  sha256(): string;
+  end: string | undefined;
+  /** True when numbers go 0..n without gap or repeat. */
+  complete(): boolean;
+}
+
+/** Follows a run's log live, as any subscriber may. */
+export function followLog(bus: Bus, run: { companyId: string; runId: string }): FollowedLog {
+  const chunks = new Map<number, Uint8Array>();
+  const log: FollowedLog = {
+    bytes: () => Buffer.concat([...chunks].sort(([a], [b]) => a - b).map(([, chunk]) => chunk)),
+    sha256: () => createHash("sha256").update(log.bytes()).digest("hex"),
+    end: undefined,
+    complete: () => [...chunks.keys()].sort((a, b) => a - b).every((seq, at) => seq === at),
+  };
+  bus.subscribe(subjects.runLog(run.companyId, run.runId), (message) => {
+    chunks.set(Number(message.header(headers.logSequence)), message.data);
+    log.end ??= message.header(headers.logEnd);
+  });
+  return log;
+}

@@ -31,14 +31,16 @@ const runKeys = [
   "contextSnapshot",
   "createdAt",
   "updatedAt",
-  // Ours, and of use to who follows a run.
-  "attempt",
-  "retryOfRunId",
 ] as const;
+/** Ours, and of use to who follows a run; a verdict's run has none of it. */
+const ownKeys = ["attempt", "retryOfRunId"] as const;
 
 /** A run: the row, or what the verdict repeats of it. */
 export function presentRun(run: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  return Object.fromEntries(runKeys.map((key) => [key, run[key] ?? defaults[key] ?? null]));
+  return Object.fromEntries([
+    ...runKeys.map((key) => [key, run[key] ?? defaults[key] ?? null]),
+    ...ownKeys.filter((key) => key in run).map((key) => [key, run[key]]),
+  ]);
 }
 const defaults: Record<string, unknown> = { logCompressed: false };
 

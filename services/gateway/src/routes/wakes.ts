@@ -134,7 +134,7 @@ function rejection({ reason: why, details, wakeId }: Verdict): HttpError {
     case "issue_queue_full":
       return overloaded(429, "The issue's queue is full", retryAfterSec);
     case "invalid":
-      return new HttpError(400, "Validation error", { details: details ?? [] });
+      return new HttpError(400, "Validation error", { details: details?.["issues"] ?? [] });
     case undefined:
     default:
       return conflict("The wake was rejected", { reason: why, wakeId, ...details });

@@ -4,7 +4,7 @@
  * on the lock of an issue the answer is `needs`: the shell asks for the lock and calls again with the
  * outcome among the inputs (on a replay the lock may answer otherwise, and that is as good).
  */
-import { createDraft, unchanged } from "./draft.js";
+import { Draft } from "./draft.js";
 import type { Decision } from "./decision.js";
 import type { Delivery, Inputs } from "./delivery.js";
 import { onConfigure, onPause, onResume, onTerminate } from "./on-agent-command.js";
@@ -17,7 +17,7 @@ import { onWake } from "./on-wake.js";
 import type { AgentState } from "./state.js";
 
 export function decide(state: AgentState, delivery: Delivery, inputs: Inputs): Decision {
-  const draft = createDraft(state, delivery, inputs);
+  const draft = new Draft(state, delivery, inputs);
   const { message } = delivery;
   switch (message.kind) {
     case "wake":
@@ -41,7 +41,7 @@ export function decide(state: AgentState, delivery: Delivery, inputs: Inputs): D
     case "pause":
       return onPause(draft, message.body);
     case "resume":
-      return state.agent.status === "terminated" ? unchanged(state, "ignored") : onResume(draft);
+      return onResume(draft);
     case "terminate":
       return onTerminate(draft, message.body);
     case "configure":

@@ -5,9 +5,11 @@
 import type { LogSeal, RunFinished, RunResult } from "@reveille/shared/protocol/execution";
 import { deriveId } from "@reveille/shared/protocol/ids";
 import { isoTime } from "@reveille/shared/protocol/time";
+import { settleAgent } from "./agent-status.js";
 import type { Draft } from "./draft.js";
 import type { Ending } from "./outcome.js";
 import { costMicrosOf, sessionAfter, usageJson, wakeStatusOf } from "./outcome.js";
+import { announceRun, writeEvent } from "./run-events.js";
 import type { RunState } from "./state.js";
 
 export interface Evidence {
@@ -49,8 +51,8 @@ export function endRun(
       updatedAt: finishedAt,
     },
   });
-  draft.announceRun(run, ending);
-  draft.closingEvent(run.id, seq, {
+  announceRun(draft, run, ending);
+  writeEvent(draft, run.id, seq, {
     eventType: "lifecycle",
     level:
       ending.status === "succeeded" ? "info" : ending.status === "cancelled" ? "warn" : "error",
@@ -58,7 +60,7 @@ export function endRun(
     payload: { status: ending.status, exitCode: evidence?.result.exitCode ?? null },
   });
   if (evidence) account(draft, run, ending, evidence, sessionId);
-  draft.settleAgent(ending.status);
+  settleAgent(draft, ending.status);
 }
 
 const evidenceColumns = ({ result, log, ...rest }: Evidence, sessionId: string | null) => ({

@@ -14,6 +14,7 @@ import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
 import { endRun } from "./end-run.js";
 import { outcomeOf } from "./outcome.js";
+import { appendEvent } from "./run-events.js";
 import type { RunState } from "./state.js";
 import { isRunning } from "./state.js";
 
@@ -29,14 +30,14 @@ export function onRunProgress(draft: Draft, report: RunProgress): Decision {
   if (report.progressId <= run.progressSeen)
     return answered(draft, report, "progress", "committed", "duplicate");
   draft.changeRun(run.id, { progressSeen: report.progressId });
-  for (const event of report.events) draft.event(run.id, event);
+  for (const event of report.events) appendEvent(draft, run.id, event);
   return answered(draft, report, "progress", "committed");
 }
 
 export function onRunFinished(draft: Draft, report: RunFinished): Decision {
   const run = claimedRun(draft, report);
   if (typeof run === "string") return answered(draft, report, "finished", run);
-  for (const event of report.events) draft.event(run.id, event);
+  for (const event of report.events) appendEvent(draft, run.id, event);
   endRun(draft, draft.run(run.id)!, outcomeOf(report.result, run.cancel), report);
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return answered(draft, report, "finished", "committed");
@@ -74,7 +75,7 @@ function claimedRun(draft: Draft, report: Claimed): RunState | "stale" | "gone" 
  */
 function lose(draft: Draft, run: RunState, cause: string): boolean {
   if (run.cancel === null && run.losses < draft.state.policy.lossesMax) {
-    draft.event(run.id, {
+    appendEvent(draft, run.id, {
       eventType: "lifecycle",
       level: "warn",
       message: `attempt ${run.attempt} lost: ${cause}; it is repeated`,

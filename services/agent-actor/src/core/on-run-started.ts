@@ -5,8 +5,10 @@
  */
 import type { RunStarted } from "@reveille/shared/protocol/execution";
 import { isoTime } from "@reveille/shared/protocol/time";
+import { settleAgent } from "./agent-status.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
+import { announceRun, appendEvent } from "./run-events.js";
 import { isRunning } from "./state.js";
 
 export function onRunStarted(draft: Draft, report: RunStarted): Decision {
@@ -37,10 +39,10 @@ export function onRunStarted(draft: Draft, report: RunStarted): Decision {
       op: "update",
       row: { id: run.wakeRequestId, status: "claimed", claimedAt: at, updatedAt: at },
     });
-    draft.announceRun(draft.run(run.id)!);
+    announceRun(draft, draft.run(run.id)!);
   }
-  if (draft.state.agent.status !== "running" || first) draft.settleAgent("running");
-  draft.event(run.id, {
+  if (draft.state.agent.status !== "running" || first) settleAgent(draft, "running");
+  appendEvent(draft, run.id, {
     eventType: "lifecycle",
     message: first ? "run started" : `run started again, attempt ${run.attempt}`,
   });

@@ -31,10 +31,10 @@ export const wakeStatusOf = (status: TerminalStatus): string =>
 
 /** `usage_json`: tokens, with cost and billing when they are known; null when nothing was reported. */
 export function usageJson(result: RunResult): Json | null {
-  if (!result.usage && result.costUsd == null) return null;
+  if (!result.usage && typeof result.costUsd !== "number") return null;
   return {
     ...result.usage,
-    ...(result.costUsd == null ? {} : { costUsd: result.costUsd }),
+    ...(typeof result.costUsd === "number" ? { costUsd: result.costUsd } : {}),
     ...(result.billingType ? { billingType: result.billingType } : {}),
   };
 }

@@ -54,6 +54,17 @@ export function createTimeline(
     line(at, agent, paint(state === "succeeded" ? GREEN : RED, outcome));
   };
 
+  /** What happens to a run between its start and its outcome: an attempt lost, the next one started. */
+  const lifecycle = async (at: string, payload: Payload): Promise<void> => {
+    const message = text(payload, "message");
+    if (text(payload, "eventType") !== "lifecycle" || !message.includes("attempt")) return;
+    const runId = text(payload, "runId");
+    const { agent } = await directory.run(runId);
+    const kind = text(payload, "level") === "warn" ? "lost" : "go";
+    const told = `${kind.padEnd(9)} run ${runId.slice(0, 8)}: ${clean(message)}`;
+    line(at, agent, paint(kind === "lost" ? RED : GREEN, told));
+  };
+
   return {
     event: async (type, at, payload) => {
       if (type === "heartbeat.run.status") await status(at, payload);
@@ -62,7 +73,8 @@ export function createTimeline(
         const { agent, issue, reason } = await directory.run(runId);
         const about = issue ? ` on ${issue}` : "";
         line(at, agent, `wake      ${reason}${about}: queued as run ${runId.slice(0, 8)}`);
-      } else if (type === "mailbox.gap")
+      } else if (type === "heartbeat.run.event") await lifecycle(at, payload);
+      else if (type === "mailbox.gap")
         line(at, "MAILBOX", paint(RED, `messages were lost: ${JSON.stringify(payload)}`));
     },
   };

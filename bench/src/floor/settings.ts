@@ -18,7 +18,8 @@ export const poolConsumer = "exec_default";
 export const subjects = {
   mailbox: (company: string, agent: string, kind: string): string =>
     `${prefix}.${company}.agent.${agent}.${kind}`,
-  execution: (company: string, run: string): string => `${prefix}.exec.default.${company}.${run}.1`,
+  execution: (company: string, run: string): string =>
+    `${prefix}.exec.pool.default.${company}.${run}.1`,
   answer: (runner: string): string => `${prefix}.runner.${runner}.answer`,
   stdout: (company: string, run: string): string => `${prefix}.${company}.run.${run}.log.stdout`,
 } as const;
@@ -30,12 +31,12 @@ const shared = {
   allow_direct: true,
 } as const;
 
-/** Streams with the product's durability and limits (subject names differ). */
+/** Streams with the product's durability and limits (below our prefix). */
 export const streams = [
   {
     ...shared,
     name: names.mailbox,
-    subjects: [`${prefix}.*.agent.*.>`],
+    subjects: [`${prefix}.*.agent.*.*`, `${prefix}.*.agent.*.run.*`],
     retention: "limits",
     discard: "new",
     subject_transform: {
@@ -51,7 +52,7 @@ export const streams = [
   {
     ...shared,
     name: names.exec,
-    subjects: [`${prefix}.exec.default.>`],
+    subjects: [`${prefix}.exec.pool.default.>`],
     retention: "workqueue",
     discard: "new",
     max_bytes: 1024 ** 3,
@@ -73,7 +74,7 @@ export const streams = [
 /** The durable consumer of the work queue. */
 export const poolConsumerConfig = {
   durable_name: poolConsumer,
-  filter_subject: `${prefix}.exec.default.>`,
+  filter_subject: `${prefix}.exec.pool.default.>`,
   ack_policy: "explicit",
   ack_wait: 30_000_000_000,
   max_deliver: -1,

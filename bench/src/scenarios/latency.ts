@@ -6,6 +6,7 @@ import type { PacedResult } from "../floor/wake-driver.js";
 import { drive, measureIdle } from "../floor/pipeline.js";
 import { measureSpawnLatency } from "../floor/spawn-rate.js";
 import { besideFloor, check, figure, type Findings } from "../figure.js";
+import type { Pool } from "@reveille/shared/postgres/pool";
 import { addAgents, processAdapter } from "../product.js";
 import { summarise, type Summary } from "../statistics.js";
 import { floorAround, withProduct, withServers, type ScenarioOptions } from "./scenario.js";
@@ -47,14 +48,37 @@ export const latency = (options: ScenarioOptions): Promise<Findings> =>
               60_000 + count * 1_000,
             );
           await pace(size.warmUp, "warm");
-          return pace(size.count, "paced");
+          const paced = await pace(size.count, "paced");
+          const asked = await startsAsked(pool, fleet.companyId);
+          return { ...paced, asked };
         }),
     );
     const samples = result.samples.map(
       ({ publishedAt, startedAt }) => (startedAt - publishedAt) / 1e3,
     );
-    return report(summarise(samples), floors, result.clockDriftMs);
+    const parts = {
+      wakeToAsking: summarise(
+        result.samples.map(({ publishedAt }, at) => result.asked[at]! - publishedAt / 1e3),
+      ),
+      askingToProcess: summarise(
+        result.samples.map(({ startedAt }, at) => startedAt / 1e3 - result.asked[at]!),
+      ),
+    };
+    return report(summarise(samples), parts, floors, result.clockDriftMs);
   });
+
+/**
+ * When JetStream stored each run's `started`, ms: the runner asks for its go. It divides a latency in two: what
+ * leads to the question (wake, transaction, execution), and what follows (transaction, go, spawn).
+ */
+async function startsAsked(pool: Pool, companyId: string): Promise<number[]> {
+  const { rows } = await pool.query<{ at: string }>(
+    `select extract(epoch from started_at) * 1000 as at from heartbeat_runs
+     where company_id = $1 and wake_id like 'paced-%' order by created_at, stream_seq`,
+    [companyId],
+  );
+  return rows.map(({ at }) => Number(at));
+}
 
 interface Floor {
   go: Summary;
@@ -62,7 +86,12 @@ interface Floor {
   spawn: Summary;
 }
 
-function report(product: Summary, floors: readonly Floor[], clockDriftMs: number): Findings {
+function report(
+  product: Summary,
+  parts: Record<string, Summary>,
+  floors: readonly Floor[],
+  clockDriftMs: number,
+): Findings {
   const best = floors.toSorted((a, b) => a.started.p50 - b.started.p50)[0]!;
   const name = "bare pipeline, spawn included";
   const samples = product.count;
@@ -75,7 +104,7 @@ function report(product: Summary, floors: readonly Floor[], clockDriftMs: number
         { name, value: best.started.p50 },
         // The bar of the issue.
         { direction: "lower", limit: 2 },
-        { samples, detail: { product, floors } },
+        { samples, detail: { product, parts, floors } },
       ),
       besideFloor(
         "idle wake -> process started, p99",
@@ -92,7 +121,7 @@ function report(product: Summary, floors: readonly Floor[], clockDriftMs: number
     ],
     checks: [
       // 1 ms: an eighth of the smallest latency that is measured here.
-      check("clock stood still", clockDriftMs <= 1.5, `${clockDriftMs.toFixed(2)} ms moved`),
+      check("clock stood still", clockDriftMs <= 1, `${clockDriftMs.toFixed(2)} ms moved`),
     ],
   };
 }

@@ -16,6 +16,7 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
 import type { ActorConfig } from "./config.js";
 import { createActivations } from "./shell/activations.js";
+import { createFailpoint } from "./shell/failpoint.js";
 import { createHost } from "./shell/host.js";
 import { createHostLease } from "./shell/host-lease.js";
 import { createIssueLocks } from "./shell/issue-locks.js";
@@ -43,6 +44,7 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
     url: config.DATABASE_URL,
     name: "reveille-agent-actor",
     size: config.REVEILLE_DATABASE_POOL,
+    keyedPlans: true,
     onError: (error) => logger.warn({ err: error }, "a database connection failed"),
   });
   // The lease has connections of its own: a pool that is busy must not cost it.
@@ -139,6 +141,7 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
     partitions: () => host.partitions.values(),
     batchMax: config.REVEILLE_BATCH_MAX,
     inFlightMax: config.REVEILLE_BATCHES_IN_FLIGHT,
+    failpoint: createFailpoint(config.REVEILLE_FAILPOINT),
     stepDown: (partitions, reason) => host.stepDown(partitions, reason),
   });
   const trimmer = createTrimmer(bus, subjects, names.mailbox);

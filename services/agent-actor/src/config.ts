@@ -1,5 +1,7 @@
 /** The configuration of an actor host, from the environment. */
+import { z } from "zod";
 import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
+import { failpointPattern } from "./shell/failpoint.js";
 
 const shape = {
   ...commonShape,
@@ -21,6 +23,11 @@ const shape = {
   REVEILLE_JETSTREAM_REPLICAS: integer(1, 5).default(1),
   REVEILLE_LOGS_MAX_BYTES: integer(1_000_000, Number.MAX_SAFE_INTEGER).optional(),
   REVEILLE_RUNNER_LEASE_TTL_MS: integer(1_000, 600_000).default(30_000),
+  /** For tests alone: where this process ends as if by kill -9, for example `after-commit:3`. */
+  REVEILLE_FAILPOINT: z
+    .string()
+    .regex(failpointPattern, "must be a place and a number, for example after-commit:3")
+    .optional(),
 };
 
 export const readActorConfig = (env?: Record<string, string | undefined>) => readConfig(shape, env);

@@ -24,6 +24,7 @@ import type { ChainContext } from "./decide-chain.js";
 import { readMessage } from "./decode.js";
 import type { Read } from "./decode.js";
 import { readFacts } from "./facts.js";
+import type { Failpoint } from "./failpoint.js";
 import type { IssueLocks } from "./issue-locks.js";
 import { loadAgents } from "./load.js";
 import { wasApplied } from "./partition.js";
@@ -39,6 +40,7 @@ export interface BatchContext {
   trusted: () => boolean;
   /** Performs what a committed decision asks for. Never throws. */
   perform: (effects: readonly Effect[]) => void;
+  failpoint: Failpoint;
 }
 /** What was taken of one partition, in order. */
 export interface Share {
@@ -160,6 +162,7 @@ async function tryItems(
   }
   const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
   if (outcome.kind !== "committed") return outcome;
+  context.failpoint("after-commit");
   for (const state of states.values()) context.activations.set(state);
   for (const { partition, message } of items) partition.advance(message.seq, message.timestampNs);
   context.perform(effects);

@@ -175,8 +175,7 @@ CREATE TABLE "wake_verdicts" (
 	"idempotency_key" text,
 	"run_id" uuid,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "wake_verdicts_agent_id_wake_id_pk" PRIMARY KEY("agent_id","wake_id"),
-	CONSTRAINT "wake_verdicts_idempotency_key" UNIQUE("agent_id","idempotency_key")
+	CONSTRAINT "wake_verdicts_agent_id_wake_id_pk" PRIMARY KEY("agent_id","wake_id")
 );
 --> statement-breakpoint
 CREATE TABLE "agent_wakeup_requests" (
@@ -204,6 +203,7 @@ CREATE TABLE "agent_wakeup_requests" (
 	"context_snapshot" jsonb,
 	"generation" integer NOT NULL,
 	"stream_seq" bigint NOT NULL,
+	"waits" boolean DEFAULT false NOT NULL,
 	"owes_release" boolean DEFAULT false NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
@@ -277,6 +277,8 @@ CREATE TABLE "heartbeat_runs" (
 	"task_key" text,
 	"partition" integer NOT NULL,
 	"phase" text DEFAULT 'queued' NOT NULL,
+	"live" boolean DEFAULT true NOT NULL,
+	"active" boolean DEFAULT false NOT NULL,
 	"attempt" integer DEFAULT 0 NOT NULL,
 	"losses" integer DEFAULT 0 NOT NULL,
 	"pool" text DEFAULT 'default' NOT NULL,
@@ -362,13 +364,8 @@ ALTER TABLE "agent_runtime_state" ADD CONSTRAINT "agent_runtime_state_company_id
 ALTER TABLE "agent_task_sessions" ADD CONSTRAINT "agent_task_sessions_company_id_companies_id_fk" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "agent_task_sessions" ADD CONSTRAINT "agent_task_sessions_agent_id_agents_id_fk" FOREIGN KEY ("agent_id") REFERENCES "public"."agents"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "agents" ADD CONSTRAINT "agents_company_id_companies_id_fk" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "agent_wakeup_requests" ADD CONSTRAINT "agent_wakeup_requests_company_id_companies_id_fk" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "agent_wakeup_requests" ADD CONSTRAINT "agent_wakeup_requests_agent_id_agents_id_fk" FOREIGN KEY ("agent_id") REFERENCES "public"."agents"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "cost_events" ADD CONSTRAINT "cost_events_company_id_companies_id_fk" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "cost_events" ADD CONSTRAINT "cost_events_agent_id_agents_id_fk" FOREIGN KEY ("agent_id") REFERENCES "public"."agents"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "heartbeat_run_events" ADD CONSTRAINT "heartbeat_run_events_run_id_heartbeat_runs_id_fk" FOREIGN KEY ("run_id") REFERENCES "public"."heartbeat_runs"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "heartbeat_runs" ADD CONSTRAINT "heartbeat_runs_company_id_companies_id_fk" FOREIGN KEY ("company_id") REFERENCES "public"."companies"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "heartbeat_runs" ADD CONSTRAINT "heartbeat_runs_agent_id_agents_id_fk" FOREIGN KEY ("agent_id") REFERENCES "public"."agents"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "activity_log_company_created" ON "activity_log" USING btree ("company_id","created_at");--> statement-breakpoint
 CREATE INDEX "issue_comments_issue" ON "issue_comments" USING btree ("issue_id","created_at");--> statement-breakpoint
 CREATE INDEX "issue_comments_company" ON "issue_comments" USING btree ("company_id");--> statement-breakpoint
@@ -389,20 +386,19 @@ CREATE INDEX "agent_task_sessions_company_task" ON "agent_task_sessions" USING b
 CREATE INDEX "agents_company_status" ON "agents" USING btree ("company_id","status");--> statement-breakpoint
 CREATE INDEX "agents_company_reports_to" ON "agents" USING btree ("company_id","reports_to");--> statement-breakpoint
 CREATE INDEX "agents_partition_timer" ON "agents" USING btree ("partition","next_timer_at");--> statement-breakpoint
-CREATE INDEX "wake_verdicts_created" ON "wake_verdicts" USING btree ("created_at");--> statement-breakpoint
+CREATE UNIQUE INDEX "wake_verdicts_idempotency_key" ON "wake_verdicts" USING btree ("agent_id","idempotency_key") WHERE idempotency_key is not null;--> statement-breakpoint
+CREATE INDEX "wake_verdicts_created" ON "wake_verdicts" USING brin ("created_at");--> statement-breakpoint
 CREATE INDEX "wakes_agent_requested" ON "agent_wakeup_requests" USING btree ("agent_id","requested_at");--> statement-breakpoint
-CREATE INDEX "wakes_company_agent_status" ON "agent_wakeup_requests" USING btree ("company_id","agent_id","status");--> statement-breakpoint
 CREATE INDEX "wakes_company_requested" ON "agent_wakeup_requests" USING btree ("company_id","requested_at");--> statement-breakpoint
-CREATE INDEX "wakes_deferred" ON "agent_wakeup_requests" USING btree ("agent_id") WHERE status = 'deferred_issue_execution';--> statement-breakpoint
-CREATE INDEX "wakes_deferred_partition" ON "agent_wakeup_requests" USING btree ("partition","updated_at") WHERE status = 'deferred_issue_execution' or owes_release;--> statement-breakpoint
+CREATE INDEX "wakes_waiting" ON "agent_wakeup_requests" USING btree ("agent_id") WHERE waits;--> statement-breakpoint
+CREATE INDEX "wakes_partition_waiting" ON "agent_wakeup_requests" USING btree ("partition") WHERE waits or owes_release;--> statement-breakpoint
 CREATE INDEX "cost_events_company_agent" ON "cost_events" USING btree ("company_id","agent_id","occurred_at");--> statement-breakpoint
 CREATE INDEX "cost_events_company" ON "cost_events" USING btree ("company_id","occurred_at");--> statement-breakpoint
-CREATE INDEX "run_events_company_created" ON "heartbeat_run_events" USING btree ("company_id","created_at");--> statement-breakpoint
-CREATE INDEX "runs_company_agent_started" ON "heartbeat_runs" USING btree ("company_id","agent_id","started_at");--> statement-breakpoint
+CREATE INDEX "runs_agent_created" ON "heartbeat_runs" USING btree ("agent_id","created_at");--> statement-breakpoint
 CREATE INDEX "runs_company_created" ON "heartbeat_runs" USING btree ("company_id","created_at");--> statement-breakpoint
-CREATE INDEX "runs_agent_live" ON "heartbeat_runs" USING btree ("agent_id") WHERE phase <> 'over';--> statement-breakpoint
+CREATE INDEX "runs_agent_live" ON "heartbeat_runs" USING btree ("agent_id") WHERE live;--> statement-breakpoint
 CREATE INDEX "runs_issue" ON "heartbeat_runs" USING btree ("issue_id","created_at") WHERE issue_id is not null;--> statement-breakpoint
-CREATE INDEX "runs_partition_active" ON "heartbeat_runs" USING btree ("partition","updated_at") WHERE phase in ('waiting', 'dispatched', 'running', 'cancelling') or owes_release;--> statement-breakpoint
+CREATE INDEX "runs_partition_active" ON "heartbeat_runs" USING btree ("partition") WHERE active or owes_release;--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_issue_holder" ON "heartbeat_runs" USING btree ("issue_id") WHERE holds_issue;--> statement-breakpoint
 CREATE INDEX "dead_letters_company" ON "dead_letters" USING btree ("company_id","created_at");--> statement-breakpoint
 CREATE INDEX "owed_wakes_created" ON "owed_wakes" USING btree ("created_at");

@@ -24,7 +24,15 @@ export interface PoolOptions {
   /** 10 s by default; lock waits get a third of it. */
   statementTimeoutMs?: number;
   onError?: (error: Error) => void;
+  /**
+   * For callers whose every statement is a lookup by key of a bounded set of records: plans are made once
+   * and never by a scan, so they do not depend on statistics of tables that grow from nothing.
+   */
+  keyedPlans?: boolean;
 }
+
+const keyedPlans =
+  "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off -c enable_mergejoin=off -c jit=off";
 
 /** Opens a pool; connects lazily. */
 export function createPool(options: PoolOptions): Pool {
@@ -41,6 +49,7 @@ export function createPool(options: PoolOptions): Pool {
     idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs ?? 2_000,
     // The client's own limit, for a server that is frozen and cannot time out anything.
     query_timeout: statementTimeoutMs + 5_000,
+    ...(options.keyedPlans ? { options: keyedPlans } : {}),
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
   });

@@ -40,13 +40,17 @@ export function admitQueued(draft: Draft): boolean {
 /** Gives a run its slot and sends it to the runners of its pool. */
 export function dispatch(draft: Draft, run: RunState): void {
   const { agent } = draft.state;
-  const sent = draft.changeRun(run.id, {
+  const changes = {
     phase: "dispatched",
     attempt: run.attempt + 1,
     claim: null,
+    // Each attempt numbers its progress reports from 1: without this a repeated attempt's would pass for repeats.
+    progressSeen: 0,
     dispatchedAtMs: draft.delivery.atMs,
     holdsIssue: run.issueId !== null,
-  });
+  } as const;
+  // It holds the lock from now on: a release that was owed from an earlier grant must not take it away.
+  const sent = draft.changeRun(run.id, changes, run.issueId === null ? {} : { owesRelease: false });
   if (sent.issueId !== null && !run.holdsIssue)
     draft.row({
       table: "issues",

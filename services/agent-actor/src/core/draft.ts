@@ -52,13 +52,20 @@ export class Draft {
     this.#state = { ...this.#state, runs: [...this.#state.runs, run] };
     this.row({ table: "runs", op: "insert", row: newRow(this.#state, run) });
   }
-  /** Changes a live run and its row; returns it as it is now. */
-  changeRun(id: string, changes: Partial<RunState>): RunState {
+  /**
+   * Changes a live run and its row; returns it as it is now. A row of changes is always whole: the
+   * commit writes every live column. `owesRelease` is the one column that the state does not have.
+   */
+  changeRun(
+    id: string,
+    changes: Partial<RunState>,
+    columns: { owesRelease?: boolean } = {},
+  ): RunState {
     const changed = { ...this.run(id)!, ...changes, updatedAtMs: this.delivery.atMs };
     const runs = this.#state.runs.map((run) => (run.id === id ? changed : run));
     this.#state = { ...this.#state, runs };
     const row = liveColumns(this.#state, changed, changes.context !== undefined);
-    this.row({ table: "runs", op: "update", row });
+    this.row({ table: "runs", op: "update", row: { ...row, ...columns } });
     return changed;
   }
   /** Takes a run out of the state; `columns` are its terminal ones. */
@@ -74,23 +81,21 @@ export class Draft {
         ...liveColumns(this.#state, ended, false),
         ...columns,
         phase: "over",
+        live: false,
+        active: false,
         owesRelease: owed,
       },
     });
-    if (owed) this.#release(run, run.issueId!);
+    const { issueId } = run;
+    // A mere waiter never stood on the issue's row: its row here would take the place of the holder's.
+    if (run.holdsIssue && issueId !== null)
+      this.row({ table: "issues", op: "update", row: { id: issueId, endedRunId: run.id } });
+    if (owed && issueId !== null) this.release(issueId, run.id, "run", run.id);
   }
-  /** Passes the lock of an issue on; the row that owes it says so until the KV has it. */
-  #release(run: RunState, issueId: string): void {
+  /** Passes the lock of an issue on; the row that owes it (`owner`) says so until the KV has it. */
+  release(issueId: string, runId: string, owner: "run" | "wake", ownerId: string): void {
     const { companyId } = this.delivery;
-    this.row({ table: "issues", op: "update", row: { id: issueId, endedRunId: run.id } });
-    this.effect({
-      kind: "release",
-      companyId,
-      issueId,
-      runId: run.id,
-      owner: "run",
-      ownerId: run.id,
-    });
+    this.effect({ kind: "release", companyId, issueId, runId, owner, ownerId });
   }
 
   addWait(wait: WaitState): void {

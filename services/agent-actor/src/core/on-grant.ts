@@ -16,26 +16,19 @@ export function onGrant(draft: Draft, grant: Grant): Decision {
   if (run) {
     if (hasSlot(run)) return draft.done(null, "duplicate");
     if (run.phase === "waiting") draft.changeRun(run.id, { phase: "queued" });
-    return admitOrPassOn(draft, grant, "run", run.id);
+    return admitOrPassOn(draft, grant);
   }
   const wait = draft.state.waits.find((other) => other.runId === grant.runId);
   if (!wait) {
     // Over, or never committed: whoever holds a lock without a row behind it lets go of it.
-    draft.effect({
-      kind: "release",
-      companyId: draft.delivery.companyId,
-      issueId: grant.issueId,
-      runId: grant.runId,
-      owner: "wake",
-      ownerId: grant.wakeId,
-    });
+    draft.release(grant.issueId, grant.runId, "wake", grant.wakeId);
     return draft.done(null, "stale");
   }
   if (!isInvokable(draft.state.agent.status)) return closeWait(draft, wait, notInvokable);
   if (!draft.inputs.issues.has(grant.issueId))
     return closeWait(draft, wait, "issue_execution_issue_not_found");
   promote(draft, wait);
-  return admitOrPassOn(draft, grant, "wake", wait.requestId);
+  return admitOrPassOn(draft, grant);
 }
 
 const notInvokable = "Deferred wake could not be promoted: agent is not invokable";
@@ -80,6 +73,7 @@ function promote(draft: Draft, wait: WaitState): void {
     row: {
       id: wait.requestId,
       status: "queued",
+      waits: false,
       reason: "issue_execution_promoted",
       runId: wait.runId,
       promoted: true,
@@ -96,30 +90,14 @@ function promote(draft: Draft, wait: WaitState): void {
 }
 
 /** Without a free slot (or behind others) the granted run stays queued and holds nothing. */
-function admitOrPassOn(
-  draft: Draft,
-  grant: Grant,
-  owner: "run" | "wake",
-  ownerId: string,
-): Decision {
+function admitOrPassOn(draft: Draft, grant: Grant): Decision {
   if (freeSlots(draft.state) > 0 && !admitQueued(draft))
     return { kind: "needs", locks: draft.needed };
   const run = draft.run(grant.runId);
   if (run && !hasSlot(run)) {
     if (run.phase === "waiting") return draft.done(); // another holder was met: it stands in the queue again
-    draft.row(
-      owner === "run"
-        ? { table: "runs", op: "update", row: { id: ownerId, owesRelease: true } }
-        : { table: "wakes", op: "update", row: { id: ownerId, owesRelease: true } },
-    );
-    draft.effect({
-      kind: "release",
-      companyId: draft.delivery.companyId,
-      issueId: grant.issueId,
-      runId: grant.runId,
-      owner,
-      ownerId,
-    });
+    draft.changeRun(run.id, {}, { owesRelease: true });
+    draft.release(grant.issueId, run.id, "run", run.id);
   }
   return draft.done();
 }
@@ -133,19 +111,13 @@ function closeWait(draft: Draft, wait: WaitState, error: string): Decision {
     row: {
       id: wait.requestId,
       status: "failed",
+      waits: false,
       error,
       finishedAt: at,
       updatedAt: at,
       owesRelease: true,
     },
   });
-  draft.effect({
-    kind: "release",
-    companyId: draft.delivery.companyId,
-    issueId: wait.issueId,
-    runId: wait.runId,
-    owner: "wake",
-    ownerId: wait.requestId,
-  });
+  draft.release(wait.issueId, wait.runId, "wake", wait.requestId);
   return draft.done();
 }

@@ -11,7 +11,7 @@ import type { Delivery } from "./delivery.js";
 import type { Draft } from "./draft.js";
 import { apiRow } from "./run-row.js";
 import type { RunState } from "./state.js";
-import { freeSlots, isInvokable } from "./state.js";
+import { freeSlots, isInvokable, queuedCount } from "./state.js";
 import { giveVerdict, reply, writeRequest } from "./wake-rows.js";
 import type { Wake } from "./wake-rows.js";
 
@@ -186,10 +186,9 @@ function wakeOnIssue(draft: Draft, wake: Wake, issueId: string): Decision {
 
 function queueRun(draft: Draft, wake: Wake): Decision {
   const { delivery, state } = draft;
-  const queued = state.runs.filter(
-    (run) => run.phase === "queued" || run.phase === "waiting",
-  ).length;
-  if (queued >= state.policy.maxQueuedRuns) return rejected(draft, wake, "queue_full");
+  // With a free slot it is dispatched at once and never stands in the queue.
+  if (freeSlots(state) === 0 && queuedCount(state) >= state.policy.maxQueuedRuns)
+    return rejected(draft, wake, "queue_full");
   const { request } = wake;
   draft.addRun({
     id: wake.runId,

@@ -18,6 +18,8 @@ export function liveColumns(
     id: run.id,
     status: statusOf(run),
     phase: run.phase,
+    live: true,
+    active: run.phase !== "queued",
     attempt: run.attempt,
     losses: run.losses,
     claimId: run.claim?.claimId ?? null,

@@ -124,6 +124,10 @@ export const statusOf = (run: RunState): "queued" | "running" =>
 export const freeSlots = (state: AgentState): number =>
   Math.max(0, state.policy.maxConcurrentRuns - state.runs.filter(hasSlot).length);
 
+/** Runs that have no slot: what `maxQueuedRuns` bounds. */
+export const queuedCount = (state: AgentState): number =>
+  state.runs.filter((run) => !hasSlot(run)).length;
+
 /** May it be woken at all? */
 export const isInvokable = (status: AgentStatus): boolean =>
   status === "active" || status === "idle" || status === "running" || status === "error";

@@ -43,6 +43,7 @@ export function writeRequest(
       reason: columns.reason === undefined ? (wake.request.reason ?? null) : columns.reason,
       payload: columns.payload ?? wake.request.payload ?? null,
       status: columns.status,
+      waits: columns.status === "deferred_issue_execution",
       coalescedCount: columns.status === "coalesced" ? 1 : 0,
       requestedByActorType: wake.request.requestedByActorType ?? null,
       requestedByActorId: wake.request.requestedByActorId ?? null,

@@ -33,102 +33,37 @@ export type Committed =
   /** Not now; nothing is known to be written. */
   | { kind: "unavailable"; reason: string };
 
-const wakeKeys = [
-  ...[
-    "id",
-    "companyId",
-    "agentId",
-    "source",
-    "triggerDetail",
-    "reason",
-    "payload",
-    "status",
-    "coalescedCount",
-  ],
-  ...[
-    "requestedByActorType",
-    "requestedByActorId",
-    "idempotencyKey",
-    "runId",
-    "requestedAt",
-    "claimedAt",
-  ],
-  ...[
-    "finishedAt",
-    "error",
-    "wakeId",
-    "partition",
-    "issueId",
-    "taskKey",
-    "contextSnapshot",
-    "generation",
-  ],
-  ...["streamSeq", "owesRelease", "createdAt", "updatedAt"],
-];
-const liveKeys = [
-  ...[
-    "status",
-    "phase",
-    "attempt",
-    "losses",
-    "claimId",
-    "runnerIncarnation",
-    "runnerId",
-    "holdsIssue",
-  ],
-  ...[
-    "dispatchedAt",
-    "startedAt",
-    "cancelReason",
-    "cancelRequestedAt",
-    "lastEventSeq",
-    "progressSeen",
-  ],
-  ...["logStore", "logRef", "updatedAt"],
-];
-const endKeys = [
-  ...[
-    "finishedAt",
-    "error",
-    "errorCode",
-    "exitCode",
-    "signal",
-    "usageJson",
-    "resultJson",
-    "sessionIdAfter",
-  ],
-  ...[
-    "logBytes",
-    "logSha256",
-    "logCut",
-    "logCompressed",
-    "stdoutExcerpt",
-    "stderrExcerpt",
-    "containment",
-  ],
-];
-const newRunKeys = [
-  ...[
-    "id",
-    "companyId",
-    "agentId",
-    "invocationSource",
-    "triggerDetail",
-    "wakeupRequestId",
-    "sessionIdBefore",
-  ],
-  ...[
-    "contextSnapshot",
-    "issueId",
-    "taskKey",
-    "partition",
-    "pool",
-    "retryOfRunId",
-    "wakeId",
-    "generation",
-  ],
-  ...["streamSeq", "createdAt", "owesRelease"],
-];
+/** Names of columns in a row, as text: a list of this length reads better without quotes. */
+const names = (text: string): string[] => text.trim().split(/\s+/);
+
+const wakeKeys =
+  names(`id companyId agentId source triggerDetail reason payload status waits coalescedCount
+  requestedByActorType requestedByActorId idempotencyKey runId requestedAt claimedAt finishedAt error wakeId partition
+  issueId taskKey contextSnapshot generation streamSeq owesRelease createdAt updatedAt`);
+const wakeChanges =
+  names(`status waits reason runId claimedAt finishedAt error coalescedCount contextSnapshot
+  owesRelease updatedAt`);
+const liveKeys =
+  names(`status phase live active attempt losses claimId runnerIncarnation runnerId holdsIssue dispatchedAt
+  startedAt cancelReason cancelRequestedAt lastEventSeq progressSeen logStore logRef updatedAt`);
+const endKeys =
+  names(`finishedAt error errorCode exitCode signal usageJson resultJson sessionIdAfter logBytes logSha256
+  logCut logCompressed stdoutExcerpt stderrExcerpt containment`);
+const newRunKeys =
+  names(`id companyId agentId invocationSource triggerDetail wakeupRequestId sessionIdBefore
+  contextSnapshot issueId taskKey partition pool retryOfRunId wakeId generation streamSeq createdAt owesRelease`);
+const eventKeys = names(
+  "companyId runId agentId seq eventType stream level color message payload createdAt",
+);
+const verdictKeys = names("agentId wakeId companyId verdict idempotencyKey runId createdAt");
+const costKeys =
+  names(`id companyId agentId issueId runId provider model inputTokens outputTokens cachedInputTokens
+  costCents costMicros occurredAt`);
+const deadKeys = names(
+  "companyId agentId partition generation streamSeq kind stage reason payloadBase64",
+);
+/** Written only where a record has a value; everything else of a live run is written as it is. */
+const runKeeps = ["contextSnapshot", "owesRelease"];
 
 const runtimeUpsert = `insert into agent_runtime_state as s (agent_id, company_id, adapter_type, session_id, last_run_id,
     last_run_status, last_error, total_input_tokens, total_output_tokens, total_cached_input_tokens, total_cost_cents, updated_at)
@@ -169,91 +104,17 @@ const statement = {
   name: "commit_batch",
   text: `with
     new_wakes as (${insertRecords(schema.agentWakeupRequests, wakeKeys, "$1")}),
-    changed_wakes as (${updateRecords(
-      schema.agentWakeupRequests,
-      {
-        id: "id",
-        keep: [
-          ...[
-            "status",
-            "reason",
-            "runId",
-            "claimedAt",
-            "finishedAt",
-            "error",
-            "coalescedCount",
-            "contextSnapshot",
-          ],
-          ...["owesRelease", "updatedAt"],
-        ],
-      },
-      "$2",
-    )}),
+    changed_wakes as (${updateRecords(schema.agentWakeupRequests, { id: "id", keep: wakeChanges }, "$2")}),
     new_runs as (${insertRecords(schema.heartbeatRuns, [...newRunKeys, ...liveKeys, ...endKeys], "$3")}),
-    changed_runs as (${updateRecords(schema.heartbeatRuns, { id: "id", set: liveKeys, keep: ["contextSnapshot", "owesRelease"] }, "$4")}),
-    ended_runs as (${updateRecords(
-      schema.heartbeatRuns,
-      { id: "id", set: [...liveKeys, ...endKeys], keep: ["contextSnapshot", "owesRelease"] },
-      "$5",
-    )}),
-    new_events as (${insertRecords(
-      schema.heartbeatRunEvents,
-      [
-        "companyId",
-        "runId",
-        "agentId",
-        "seq",
-        "eventType",
-        "stream",
-        "level",
-        "color",
-        "message",
-        "payload",
-        "createdAt",
-      ],
-      "$6",
-    )}),
-    new_verdicts as (${insertRecords(
-      schema.wakeVerdicts,
-      ["agentId", "wakeId", "companyId", "verdict", "idempotencyKey", "runId", "createdAt"],
-      "$7",
-    )}),
-    new_costs as (${insertRecords(
-      schema.costEvents,
-      [
-        ...[
-          "id",
-          "companyId",
-          "agentId",
-          "issueId",
-          "runId",
-          "provider",
-          "model",
-          "inputTokens",
-          "outputTokens",
-        ],
-        ...["cachedInputTokens", "costCents", "costMicros", "occurredAt"],
-      ],
-      "$8",
-    )}),
+    changed_runs as (${updateRecords(schema.heartbeatRuns, { id: "id", set: liveKeys, keep: runKeeps }, "$4")}),
+    ended_runs as (${updateRecords(schema.heartbeatRuns, { id: "id", set: [...liveKeys, ...endKeys], keep: runKeeps }, "$5")}),
+    new_events as (${insertRecords(schema.heartbeatRunEvents, eventKeys, "$6")}),
+    new_verdicts as (${insertRecords(schema.wakeVerdicts, verdictKeys, "$7")}),
+    new_costs as (${insertRecords(schema.costEvents, costKeys, "$8")}),
     changed_agents as (${agentUpdate}),
     runtime as (${runtimeUpsert}),
     changed_issues as (${issueUpdate}),
-    dead as (${insertRecords(
-      schema.deadLetters,
-      [
-        "companyId",
-        "agentId",
-        "partition",
-        "generation",
-        "streamSeq",
-        "kind",
-        "stage",
-        "reason",
-        "payloadBase64",
-      ],
-      "$12",
-    )}),
+    dead as (${insertRecords(schema.deadLetters, deadKeys, "$12")}),
     moved as (${fence})
     select reveille_fence((select count(*) from moved), $14)`,
 };

@@ -124,7 +124,7 @@ export async function isAlive(pool: Pool, issueId: string, holder: LockEntry): P
     pool.query<{ alive: boolean }>({
       name: "lock_holder_alive",
       text: `select exists (select 1 from heartbeat_runs where id = $1 and issue_id = $2 and (holds_issue or phase = 'waiting'))
-        or exists (select 1 from agent_wakeup_requests where id = $3 and issue_id = $2 and status = 'deferred_issue_execution')
+        or exists (select 1 from agent_wakeup_requests where id = $3 and issue_id = $2 and waits)
         or exists (select 1 from partitions where partition = $4
              and (generation < $5 or (generation = $5 and cursor_seq < $6))) as alive`,
       values: [

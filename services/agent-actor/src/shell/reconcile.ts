@@ -56,12 +56,12 @@ const statement = {
   text: `select id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, holds_issue,
       owes_release, wakeup_request_id, wake_id, partition, generation, stream_seq, created_at
     from heartbeat_runs where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
-      and (phase in ('waiting', 'dispatched', 'running', 'cancelling') or owes_release)
+      and (active or owes_release)
     union all
     select id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, id, wake_id,
       partition, generation, stream_seq, requested_at
     from agent_wakeup_requests where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
-      and (status = 'deferred_issue_execution' or owes_release)
+      and (waits or owes_release)
     limit ${rowsMax}`,
 };
 

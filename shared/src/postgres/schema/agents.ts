@@ -1,4 +1,5 @@
 /** Agents and what is kept of them. Written by the gateway when an agent is new, by its actor ever after. */
+import { sql } from "drizzle-orm";
 import {
   bigint,
   index,
@@ -7,6 +8,7 @@ import {
   primaryKey,
   text,
   unique,
+  uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
 import { at, createdAt, emptyJson, id, json, updatedAt } from "./columns.js";
@@ -147,7 +149,9 @@ export const wakeVerdicts = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.agentId, table.wakeId] }),
-    unique("wake_verdicts_idempotency_key").on(table.agentId, table.idempotencyKey),
-    index("wake_verdicts_created").on(table.createdAt),
+    uniqueIndex("wake_verdicts_idempotency_key")
+      .on(table.agentId, table.idempotencyKey)
+      .where(sql`idempotency_key is not null`),
+    index("wake_verdicts_created").using("brin", table.createdAt),
   ],
 );

@@ -71,123 +71,144 @@ interface Lane {
 
 /** Starts with nothing wanted. Survives reconnects, and streams that are deleted and made anew. */
 export function openWorkQueue(bus: Bus, options: WorkQueueOptions): WorkQueue {
-  const pullMs = options.pullMs ?? 30_000;
-  const pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
-  const requests = new Map<number, Uint8Array>();
-  let wanted = 0;
-  let stopped = false;
-  let scheduled = false;
-  let missingPause = 0;
+  return new LanedQueue(bus, options);
+}
 
-  const request = (batch: number): Uint8Array => {
-    let made = requests.get(batch);
-    if (!made) {
-      const ns = 1_000_000;
-      made = bytes(
-        JSON.stringify({ batch, expires: pullMs * ns, idle_heartbeat: heartbeatMs * ns }),
-      );
-      requests.set(batch, made);
-    }
-    return made;
-  };
-  const listen = (lane: Lane): void => {
-    lane.inbox = bus.createInbox();
-    lane.subscription = bus.connection.subscribe(lane.inbox, {
+class LanedQueue implements WorkQueue {
+  readonly #bus: Bus;
+  readonly #options: WorkQueueOptions;
+  readonly #pullMs: number;
+  readonly #pullSubject: string;
+  readonly #requests = new Map<number, Uint8Array>();
+  readonly #lanes: Lane[];
+  readonly #sweep: NodeJS.Timeout;
+  #wanted = 0;
+  #stopped = false;
+  #scheduled = false;
+  #missingPause = 0;
+
+  constructor(bus: Bus, options: WorkQueueOptions) {
+    this.#bus = bus;
+    this.#options = options;
+    this.#pullMs = options.pullMs ?? 30_000;
+    this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
+    this.#lanes = Array.from({ length: laneCount }, () => {
+      const lane = { remaining: 0, heardAt: 0, expiresAt: 0, pausedUntil: 0 } as Lane;
+      this.#listen(lane);
+      return lane;
+    });
+    this.#sweep = setInterval(() => this.#look(), missingPauseMs.first);
+    bus.onState((state) => {
+      if (state !== "connected" || this.#stopped) return;
+      for (const lane of this.#lanes) this.#renew(lane);
+      this.#schedule();
+    });
+  }
+
+  want(count: number): void {
+    this.#wanted = count;
+    this.#schedule();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#sweep);
+    // Draining hands over what had arrived, to be given back instead of waiting for ack_wait.
+    await Promise.all(this.#lanes.map((lane) => lane.subscription.drain().catch(() => undefined)));
+  }
+
+  #listen(lane: Lane): void {
+    lane.inbox = this.#bus.createInbox();
+    lane.subscription = this.#bus.connection.subscribe(lane.inbox, {
       callback: (error, message) => {
-        if (!error) receive(lane, message);
+        if (!error) this.#receive(lane, message);
       },
     });
     // Denied or closed with the connection; without a reader the rejection would end the process.
     void lane.subscription.closed.catch(() => undefined);
-  };
-  const receive = (lane: Lane, message: Msg): void => {
+  }
+
+  #receive(lane: Lane, message: Msg): void {
     lane.heardAt = performance.now();
-    if (message.subject !== lane.inbox) return deliver(lane, message);
+    if (message.subject !== lane.inbox) return this.#deliver(lane, message);
     const code = message.headers?.code ?? 0;
     if (code === 100) return; // a heartbeat
     lane.remaining = 0;
     if (code === 503 || (code === 409 && /deleted/i.test(message.headers?.description ?? ""))) {
-      missingPause = Math.min(missingPauseMs.max, missingPause * 2 || missingPauseMs.first);
-      lane.pausedUntil = performance.now() + missingPause;
-      if (!stopped) options.onMissing();
-    } else {
-      found();
-      // 408 and 404: the pull ran out. Other 409s (a limit, a server that shuts down): not at once again.
-      if (code === 409) lane.pausedUntil = performance.now() + missingPauseMs.first;
-      schedule();
-    }
-  };
-  const found = (): void => {
-    if (missingPause > 0) options.onFound?.();
-    missingPause = 0;
-  };
-  const deliver = (lane: Lane, message: Msg): void => {
-    const item = workItem(bus, message);
-    if (stopped || lane.remaining === 0) return item.nak(0);
-    found();
-    lane.remaining -= 1;
-    wanted -= 1;
-    options.take(item);
-    if (lane.remaining === 0) schedule();
-  };
-  const pull = (): void => {
-    scheduled = false;
-    if (stopped || !bus.connected) return;
-    let open = 0;
-    for (const lane of lanes) open += lane.remaining;
-    const now = performance.now();
-    for (const lane of lanes) {
-      const missing = wanted - open;
-      if (missing <= 0) return;
-      if (lane.remaining > 0 || lane.pausedUntil > now) continue;
-      lane.remaining = missing;
-      lane.heardAt = now;
-      lane.expiresAt = now + pullMs;
-      bus.publish(pullSubject, request(missing), undefined, lane.inbox);
+      const pause = Math.min(missingPauseMs.max, this.#missingPause * 2 || missingPauseMs.first);
+      this.#missingPause = pause;
+      lane.pausedUntil = performance.now() + pause;
+      if (!this.#stopped) this.#options.onMissing();
       return;
     }
-  };
-  // Once per turn of the loop: slots that come free together are one pull.
-  const schedule = (): void => {
-    if (scheduled || stopped) return;
-    scheduled = true;
-    setImmediate(pull);
-  };
-  const renew = (lane: Lane): void => {
+    this.#found();
+    // 408 and 404: the pull ran out. Other 409s (a limit, a server that shuts down): not at once again.
+    if (code === 409) lane.pausedUntil = performance.now() + missingPauseMs.first;
+    this.#schedule();
+  }
+
+  #deliver(lane: Lane, message: Msg): void {
+    const item = workItem(this.#bus, message);
+    if (this.#stopped || lane.remaining === 0) return item.nak(0);
+    this.#found();
+    lane.remaining -= 1;
+    this.#wanted -= 1;
+    this.#options.take(item);
+    if (lane.remaining === 0) this.#schedule();
+  }
+
+  #found(): void {
+    if (this.#missingPause > 0) this.#options.onFound?.();
+    this.#missingPause = 0;
+  }
+
+  /** Once per turn of the loop: slots that come free together are one pull. */
+  #schedule(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#pull());
+  }
+
+  #pull(): void {
+    this.#scheduled = false;
+    if (this.#stopped || !this.#bus.connected) return;
+    let missing = this.#wanted;
+    for (const lane of this.#lanes) missing -= lane.remaining;
+    if (missing <= 0) return;
+    const now = performance.now();
+    const free = this.#lanes.find((lane) => lane.remaining === 0 && lane.pausedUntil <= now);
+    if (!free) return;
+    free.remaining = missing;
+    free.heardAt = now;
+    free.expiresAt = now + this.#pullMs;
+    this.#bus.publish(this.#pullSubject, this.#request(missing), undefined, free.inbox);
+  }
+
+  #request(batch: number): Uint8Array {
+    const ns = 1_000_000;
+    let made = this.#requests.get(batch);
+    if (!made) {
+      const times = { expires: this.#pullMs * ns, idle_heartbeat: heartbeatMs * ns };
+      made = bytes(JSON.stringify({ batch, ...times }));
+      this.#requests.set(batch, made);
+    }
+    return made;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    for (const lane of this.#lanes) {
+      const silent = now > lane.heardAt + 2 * heartbeatMs || now > lane.expiresAt + heartbeatMs;
+      if (lane.remaining > 0 && silent) this.#renew(lane);
+    }
+    this.#schedule();
+  }
+
+  #renew(lane: Lane): void {
     lane.subscription.unsubscribe();
     lane.remaining = 0;
-    listen(lane);
-  };
-  const lanes = Array.from({ length: laneCount }, () => {
-    const lane = { remaining: 0, heardAt: 0, expiresAt: 0, pausedUntil: 0 } as Lane;
-    listen(lane);
-    return lane;
-  });
-  const sweep = setInterval(() => {
-    const now = performance.now();
-    for (const lane of lanes) {
-      if (lane.remaining === 0) continue;
-      if (now > lane.heardAt + 2 * heartbeatMs || now > lane.expiresAt + heartbeatMs) renew(lane);
-    }
-    schedule();
-  }, missingPauseMs.first);
-  bus.onState((state) => {
-    if (state !== "connected" || stopped) return;
-    lanes.forEach(renew);
-    schedule();
-  });
-  return {
-    want: (count) => {
-      wanted = count;
-      schedule();
-    },
-    stop: async () => {
-      stopped = true;
-      clearInterval(sweep);
-      // Draining hands over what had arrived, to be given back instead of waiting for ack_wait.
-      await Promise.all(lanes.map((lane) => lane.subscription.drain().catch(() => undefined)));
-    },
-  };
+    this.#listen(lane);
+  }
 }
 
 function workItem(bus: Bus, message: Msg): WorkItem {

@@ -3,7 +3,7 @@
  * subject is a lower-case UUID and is checked here first, so no id can widen a subscription.
  * Knows no transport and no store.
  */
-import { createHash, randomUUID } from "node:crypto";
+import { hash, randomUUID } from "node:crypto";
 import { z } from "zod";
 
 const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -27,13 +27,11 @@ export const newId = (): string => randomUUID();
  * names the same rows: this is what makes repeating an effect harmless.
  */
 export function deriveId(...parts: readonly string[]): string {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
-  const bytes = hash.digest().subarray(0, 16);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-  const hex = bytes.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const text = parts.map((part) => `${Buffer.byteLength(part)}:${part}`).join("");
+  const hex = hash("sha256", text, "hex");
+  // The variant's two bits, by table: 8, 9, a or b.
+  const variant = "89ab"[Number.parseInt(hex[16]!, 16) & 3];
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
 /** The row id of a wake: the publisher's own wake id is unique per agent only, a row's id is unique. */

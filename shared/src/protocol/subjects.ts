@@ -37,11 +37,8 @@ export interface StoredAddress {
 }
 
 const poolPattern = /^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$/;
-/** Words that stand in the same place of other streams' subjects, which must not overlap. */
-const reservedPools = new Set(["agent", "run", "event"]);
-/** True for a runner pool's name: lower-case letters, digits and inner dashes, at most 32; not `agent`, `run`, `event`. */
-export const isPoolName = (value: string): boolean =>
-  poolPattern.test(value) && !reservedPools.has(value);
+/** True for a runner pool's name: lower-case letters, digits and inner dashes, at most 32. */
+export const isPoolName = (value: string): boolean => poolPattern.test(value);
 
 function id(value: string, name: string): string {
   if (!isUuid(value))
@@ -83,8 +80,7 @@ export function createSubjects(prefix = "rv") {
     /** One try at one run: at most one message is stored under it. */
     execution: (poolName: string, companyId: string, runId: string, attempt: number): string =>
       `${prefix}.exec.pool.${pool(poolName)}.${id(companyId, "company")}.${id(runId, "run")}.${attempt}`,
-    /** Of all pools. EXEC lists pools instead: as a stream's subject this would overlap MAILBOX's. */
-    // Seven tokens: with six, or with `>`, the streams of mailboxes and logs would overlap (ADR 2).
+    /** Of all pools. Seven tokens: with six, the streams of mailboxes and logs would overlap, which the server refuses. */
     executions: `${prefix}.exec.pool.*.*.*.*`,
     poolExecutions: (poolName: string): string => `${prefix}.exec.pool.${pool(poolName)}.>`,
     log: (companyId: string, runId: string, stream: LogStreamName): string =>

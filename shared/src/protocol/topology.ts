@@ -32,10 +32,7 @@ export interface TopologySizes {
   logsAgeMaxSeconds: number;
   /** The lease of a runner's incarnation: bucket-wide TTL, renewed every sixth of it. */
   runnerLeaseTtlMs: number;
-  /**
-   * Runner pools. EXEC takes in each by name: a stream of `<prefix>.exec.>` would overlap with
-   * `<prefix>.*.agent.*.>`, which the server refuses.
-   */
+  /** Runner pools whose consumers the keeper makes; EXEC itself takes in every pool. */
   pools: readonly string[];
 }
 export const defaultSizes: TopologySizes = {
@@ -82,7 +79,7 @@ export function topology(
       {
         ...shared,
         name: names.exec,
-        subjects: sizes.pools.map((pool) => subjects.poolExecutions(pool)),
+        subjects: [subjects.executions],
         retention: "workqueue",
         max_bytes: sizes.execBytesMax,
         duplicate_window: 100_000_000,

@@ -27,8 +27,9 @@ export interface EventsSocketOptions {
 }
 
 const pathPattern = /^\/api\/companies\/([^/]+)\/events\/ws$/;
-/** Bytes that wait for one reader: some seconds of a busy company. */
-const bufferedBytesMax = 1024 * 1024;
+/** Bytes that wait for one reader: a burst of 500 chunks of output; for all readers together 256 MiB. */
+const bufferedBytesMax = 4 * 1024 * 1024;
+const allBufferedBytesMax = 256 * 1024 * 1024;
 /** Readers of one gateway; each costs about 30 KiB. */
 const socketsMax = 2_000;
 /** As Paperclip does it. A reader that missed one ping is gone. */
@@ -70,7 +71,9 @@ export function serveEvents(options: EventsSocketOptions): { close(): void } {
     socket.on("error", () => socket.destroy());
     admit(request).then(
       (companyId) =>
-        sockets.handleUpgrade(request, socket, head, (ws) => forward(ws, companyId, live, metrics)),
+        sockets.handleUpgrade(request, socket, head, (ws) =>
+          forward(ws, { companyId, live, metrics, sockets }),
+        ),
       (error: unknown) => {
         const { answer, hidden } = toHttpError(error);
         if (hidden) logger.error({ err: hidden }, "an upgrade failed");
@@ -94,11 +97,19 @@ export function serveEvents(options: EventsSocketOptions): { close(): void } {
   };
 }
 
-function forward(ws: WebSocket, companyId: string, live: LiveEvents, metrics: Metrics): void {
+interface Forwarding {
+  companyId: string;
+  live: LiveEvents;
+  metrics: Metrics;
+  sockets: WebSocketServer;
+}
+
+function forward(ws: WebSocket, { companyId, live, metrics, sockets }: Forwarding): void {
   let id = 0;
   const stop = live.listen(companyId, (frame) => {
     if (ws.readyState !== ws.OPEN) return;
-    if (ws.bufferedAmount > bufferedBytesMax) {
+    const share = allBufferedBytesMax / sockets.clients.size;
+    if (ws.bufferedAmount > Math.min(bufferedBytesMax, share)) {
       stop();
       metrics.count("reveille_event_sockets_dropped_total");
       ws.close(tryAgainLater, "too slow: events were dropped");

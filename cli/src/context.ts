@@ -37,7 +37,10 @@ export interface Context {
 /** 5 s: a healthy server answers in milliseconds, and somebody is waiting at a terminal. */
 const connectTimeoutMs = 5_000;
 
-export function createContext(options: GlobalOptions): Context {
+export function createContext(given: GlobalOptions): Context {
+  // An agent that uses this command finds its own company in its environment.
+  const company = given.company ?? (process.env["REVEILLE_COMPANY_ID"] || undefined);
+  const options = company === undefined ? given : { ...given, company };
   const system = findSystem(options);
   let bus: Promise<Bus> | undefined;
   return {

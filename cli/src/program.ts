@@ -2,6 +2,7 @@
  * The command line as a whole: its commands and global options, and how an action's end becomes an
  * exit code. Nothing is ever shown as a stack trace.
  */
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { registerAdministration } from "./commands/administration.js";
 import { registerDoctor } from "./commands/doctor.js";
@@ -59,6 +60,7 @@ export async function run(argv: readonly string[]): Promise<ExitCode> {
 function createProgram(action: Action): Command {
   const program = new Command("reveille")
     .description("Runs fleets of AI agents: wake them, follow them, see what is wrong.")
+    .version(version(), "-V, --version")
     .option("--api <url>", "the HTTP API")
     .option("--nats <url>", "the NATS server")
     .option("--company <company>", "id, beginning of an id, name or issue prefix")
@@ -75,6 +77,11 @@ function createProgram(action: Action): Command {
   registerDoctor(program, action);
   inheritExit(program);
   return program;
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
 }
 
 /** Commander copies `exitOverride` and the like only to commands made after it, and not to nested ones made elsewhere. */

@@ -3,19 +3,25 @@
  * says where the verdict goes. Everything it uses is described in docs/nats.md.
  */
 import type { Bus } from "@reveille/shared/nats/bus";
-import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { headers } from "@reveille/shared/protocol/headers";
 import { newId } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
-import type { PublicWake, Verdict } from "@reveille/shared/protocol/wake";
+import type { PublicWake, Verdict, WakeOutcome } from "@reveille/shared/protocol/wake";
 import { refused, unreachable } from "./failure.js";
 
 export interface WakeTarget {
   companyId: string;
   agentId: string;
 }
-/** `accepted`: JetStream has it, and no verdict came in time. It will be decided. */
-export type WakeAnswer = Verdict | { outcome: "accepted"; wakeId: string };
+/**
+ * A verdict, or `accepted`: JetStream has the wake, and no verdict came in time; it will be decided. Over
+ * HTTP the wake's id is known only where the API tells it.
+ */
+export type WakeAnswer = Omit<Verdict, "outcome" | "wakeId"> & {
+  outcome: WakeOutcome | "accepted";
+  wakeId?: string;
+};
 
 /** 10 s: a verdict takes milliseconds; a takeover by another host after a crash, some seconds. */
 const verdictTimeoutMs = 10_000;
@@ -34,7 +40,7 @@ export async function publishWake(
   // Below the company's inbox: the only place where an actor answers a company's own credentials.
   const replyTo = `_INBOX.${target.companyId}.${newId()}`;
   const verdict = awaitVerdict(bus, replyTo, wakeId);
-  const publisher = createStoredPublisher(bus, { attemptsMax: 2 });
+  const publisher = new StoredPublisher(bus, { attemptsMax: 2 });
   try {
     await publisher.publish(
       subjects.mailbox(target.companyId, target.agentId, "wake"),

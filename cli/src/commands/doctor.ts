@@ -17,7 +17,7 @@ import {
 } from "../doctor/database-checks.js";
 import { checkLocalUser, checkServer, checkTopology } from "../doctor/nats-checks.js";
 import { checkRunners, readRunnerLeases } from "../doctor/runner-checks.js";
-import { exitCodes } from "../failure.js";
+import { CliFailure, exitCodes } from "../failure.js";
 import type { ExitCode } from "../failure.js";
 import { byteSize, paintStatus } from "../output.js";
 import { readMailboxState, withDatabase } from "../record.js";
@@ -130,7 +130,8 @@ async function checkPostgres(
       checks.push(...(await guardedCheck("dead letters", mend, () => checkLeftBehind(pool))));
     });
   } catch (error) {
-    checks.push(fail("postgres", (error as Error).message, mend));
+    const hint = error instanceof CliFailure ? error.hint : undefined;
+    checks.push(fail("postgres", (error as Error).message, hint ?? mend));
   }
 }
 

@@ -63,6 +63,15 @@ function registerRuns(program: Command, action: Action): void {
     .option("--agent <agent>", "only runs of this agent (id, beginning of an id, or name)")
     .option("--status <status>", `only runs with this status (${runStatuses.join(", ")})`)
     .option("--limit <n>", "at most so many", "20")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  reveille runs --agent Builder --limit 5
+  reveille runs --status running
+  reveille runs show 3f2a81c0
+  reveille runs --json | jq -r '.[] | [.id, .status] | @tsv'`,
+    )
     .action(action<RunsOptions>(({ context, options }) => listRuns(context, options)));
   runs
     .command("show <run>")

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isUuid, runIdOfWake } from "@reveille/shared/protocol/ids";
-import { publicWakeSchema } from "@reveille/shared/protocol/wake";
+import { publicWakeSchema, wakeOutcomes } from "@reveille/shared/protocol/wake";
 import type { PublicWake } from "@reveille/shared/protocol/wake";
 import type { Row } from "../api.js";
 import type { Context } from "../context.js";
@@ -70,14 +70,23 @@ async function wake(context: Context, wanted: string, options: WakeOptions): Pro
 
   const code = exitCodeOf(answer);
   if (!options.follow || code !== exitCodes.ok) return code;
-  const runId =
-    "run" in answer && answer.run
-      ? String(answer.run["id"])
-      : runIdOfWake(target.companyId, target.agentId, answer.wakeId);
+  const runId = runOf(answer, target);
+  if (runId === undefined) {
+    output.note("it joined a wake that waits for its issue: there is no run to follow yet");
+    return code;
+  }
   const run = await followRun(context, { companyId: target.companyId, runId });
   output.record({ type: "run", run });
   output.line(runOutcome(run, output.paint, Date.now()));
   return exitCodeOfRun(run["status"]);
+}
+
+/** A deferred or undecided wake has no run yet; when it gets one, the run's id follows from the wake's. */
+function runOf(answer: WakeAnswer, target: WakeTarget): string | undefined {
+  if (answer.run) return String(answer.run["id"]);
+  return answer.outcome === "coalesced" || answer.wakeId === undefined
+    ? undefined
+    : runIdOfWake(target.companyId, target.agentId, answer.wakeId);
 }
 
 /** With full ids of both no API is needed: a machine that reaches NATS alone can wake too. */
@@ -139,28 +148,25 @@ async function postWake(
   if (id !== undefined)
     throw usageFailure("--id goes with NATS; with --http use --idempotency-key");
   const row = await context.api.post(`/agents/${target.agentId}/wakeup`, body);
-  const wakeId = typeof row["wakeId"] === "string" ? row["wakeId"] : "";
-  if (typeof row["id"] === "string") return { outcome: "queued", wakeId, run: row };
-  if (row["status"] === "accepted") return { outcome: "accepted", wakeId };
-  const reason = row["reason"];
-  return { outcome: "skipped", wakeId, ...(typeof reason === "string" ? { reason } : {}) };
+  const wakeId = typeof row["wakeId"] === "string" ? { wakeId: row["wakeId"] } : {};
+  if (typeof row["id"] === "string") return { outcome: "queued", ...wakeId, run: row };
+  const outcome = wakeOutcomes.find((known) => known === row["outcome"]);
+  const reason = typeof row["reason"] === "string" ? { reason: row["reason"] } : {};
+  if (outcome) return { outcome, ...wakeId, ...reason };
+  return { outcome: "accepted", ...wakeId };
 }
 
 function exitCodeOf(answer: WakeAnswer): ExitCode {
   if (answer.outcome === "skipped") return exitCodes.refused;
   if (answer.outcome !== "rejected") return exitCodes.ok;
   if (answer.reason === "agent_not_found") return exitCodes.notFound;
-  return answer.reason === "invalid" ||
-    answer.reason?.startsWith("bad_") ||
-    answer.reason?.startsWith("invalid")
-    ? exitCodes.usage
-    : exitCodes.refused;
+  return answer.reason === "invalid" ? exitCodes.usage : exitCodes.refused;
 }
 
 function describe(answer: WakeAnswer, { output }: Context): string {
   const outcome = paintStatus(output.paint, answer.outcome);
   if (answer.outcome === "accepted")
-    return `${outcome}: stored, not decided yet (wake ${answer.wakeId})`;
+    return `${outcome}: stored, not decided yet (wake ${answer.wakeId ?? "?"})`;
   const run = answer.run
     ? ` run ${shortId(answer.run["id"])} (${String(answer.run["status"])})`
     : "";

@@ -35,6 +35,9 @@ export async function startWholeSystem(
     ...options,
     dataDir,
     databaseUrl,
+  }).catch((error: unknown) => {
+    rmSync(dataDir, { recursive: true, force: true });
+    throw error;
   });
   const database = new pg.Pool({ connectionString: databaseUrl, max: 2 });
   const { http, nats } = stack.endpoints;

@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { help, readArguments, type BenchArguments, type ScenarioName } from "./arguments.js";
+import { stopOnSignals } from "./interruption.js";
 import { describeMachine } from "./machine.js";
 import { findingsHold, table, type Report } from "./report.js";
 import { cost } from "./scenarios/cost.js";
@@ -60,6 +61,7 @@ function publish(report: Report, { json, save }: BenchArguments): void {
 
 const read = readArguments(process.argv.slice(2));
 if (read.kind === "run") {
+  stopOnSignals(say);
   const report = await run(read.arguments);
   publish(report, read.arguments);
   process.exitCode = report.holds ? 0 : 1;

@@ -8,6 +8,7 @@ import { startStack, type Stack } from "@reveille/local/up";
 import { createPool, type Pool } from "@reveille/shared/postgres/pool";
 import { newId } from "@reveille/shared/protocol/ids";
 import { defaultPartitionCount, partitionOf } from "@reveille/shared/protocol/partition";
+import { stoppable } from "./interruption.js";
 import type { BenchServers } from "./servers.js";
 
 export interface Product {
@@ -31,10 +32,10 @@ export async function startProduct(servers: BenchServers, slots: number): Promis
   return {
     stack,
     pool,
-    stop: async () => {
+    stop: stoppable(async () => {
       await pool.end();
       await stack.stop();
-    },
+    }),
   };
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { keepNats } from "@reveille/local/embedded-servers";
 import { startPostgres } from "@reveille/local/postgres-server";
+import { stoppable } from "./interruption.js";
 
 export interface BenchServers {
   dir: string;
@@ -32,45 +33,52 @@ const statementLog = {
 export async function startBenchServers(
   options: { logStatements?: boolean } = {},
 ): Promise<BenchServers> {
-  const dir = mkdtempSync(join(tmpdir(), "reveille-bench-"));
-  // Passable, so that a Postgres that must not run as root can reach its own (closed) folder.
-  chmodSync(dir, 0o711);
-  const cleanups = [() => Promise.resolve(rmSync(dir, { recursive: true, force: true }))];
-  const stop = async (): Promise<void> => {
-    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-  };
+  const cleanups: (() => Promise<void>)[] = [];
+  let starting: Promise<Omit<BenchServers, "stop">> | undefined;
+  const stop = stoppable(async () => {
+    // What is still on its way up could not be stopped later.
+    await Promise.allSettled([starting]);
+    for (const cleanup of cleanups.toReversed()) await cleanup();
+  });
   try {
-    const quiet = (): void => {};
-    const nats = await keepNats({
-      dir,
-      port: undefined,
-      prefix: "rv",
-      restart: false,
-      onStarted: quiet,
-      onChanged: quiet,
-      say: quiet,
-    });
-    cleanups.push(() => nats.stop());
-    const postgresLog = join(dir, "logs", "postgres.log");
-    const postgres = await startPostgres({
-      dir,
-      logFile: postgresLog,
-      extraSettings: options.logStatements ? statementLog : {},
-    });
-    cleanups.push(() => postgres.stop());
-    const { serviceUrl: natsUrl, url: publicNatsUrl, monitorUrl, version } = nats.current;
-    return {
-      dir,
-      natsUrl,
-      publicNatsUrl,
-      monitorUrl,
-      databaseUrl: postgres.url,
-      postgresLog,
-      versions: { nats: version, postgres: postgres.version },
-      stop,
-    };
+    starting = start(cleanups, options.logStatements ? statementLog : {});
+    return { ...(await starting), stop };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+async function start(
+  cleanups: (() => Promise<void>)[],
+  extraSettings: Readonly<Record<string, string>>,
+): Promise<Omit<BenchServers, "stop">> {
+  const dir = mkdtempSync(join(tmpdir(), "reveille-bench-"));
+  cleanups.push(async () => rmSync(dir, { recursive: true, force: true }));
+  // Passable, so that a Postgres that must not run as root can reach its own (closed) folder.
+  chmodSync(dir, 0o711);
+  const quiet = (): void => {};
+  const nats = await keepNats({
+    dir,
+    port: undefined,
+    prefix: "rv",
+    restart: false,
+    onStarted: quiet,
+    onChanged: quiet,
+    say: quiet,
+  });
+  cleanups.push(() => nats.stop());
+  const postgresLog = join(dir, "logs", "postgres.log");
+  const postgres = await startPostgres({ dir, logFile: postgresLog, extraSettings });
+  cleanups.push(() => postgres.stop());
+  const { serviceUrl: natsUrl, url: publicNatsUrl, monitorUrl, version } = nats.current;
+  return {
+    dir,
+    natsUrl,
+    publicNatsUrl,
+    monitorUrl,
+    databaseUrl: postgres.url,
+    postgresLog,
+    versions: { nats: version, postgres: postgres.version },
+  };
 }

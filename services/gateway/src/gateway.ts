@@ -1,12 +1,13 @@
 /** Wires the gateway's parts and starts them; the one place where they meet. */
 import { connectBus } from "@reveille/shared/nats/bus";
 import type { Bus } from "@reveille/shared/nats/bus";
-import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import { createDatabase, createPool } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
+import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
 import { createActivityLog } from "./activity.js";
@@ -14,6 +15,7 @@ import { createAuthenticate } from "./auth.js";
 import type { GatewayConfig } from "./config.js";
 import type { Context } from "./context.js";
 import { serveEvents } from "./events-socket.js";
+import { pingServers } from "./health.js";
 import { createHttp } from "./http.js";
 import { createLiveEvents } from "./live-events.js";
 import { createLogReader } from "./log-reader.js";
@@ -63,7 +65,7 @@ async function serve(
   bus: Bus,
 ): Promise<Started> {
   const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
-  const publisher = createStoredPublisher(bus);
+  const publisher = new StoredPublisher(bus);
   const metrics = createMetrics();
   const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
   const live = createLiveEvents(bus, subjects, logger);
@@ -95,6 +97,15 @@ async function serve(
     host: config.REVEILLE_HTTP_HOST,
     port: config.REVEILLE_HTTP_PORT,
   });
+  const health =
+    config.REVEILLE_HEALTH_PORT === undefined
+      ? null
+      : await startHealthServer({
+          host: config.REVEILLE_HEALTH_HOST,
+          port: config.REVEILLE_HEALTH_PORT,
+          ready: async () => !Object.values(await pingServers(bus, pool)).includes(false),
+          metrics: () => metrics.text(),
+        });
   logger.info({ http, nats: bus.serverVersion }, "gateway listens");
   let stopped: Promise<void> | undefined;
   const stop = async (deadlineMs: number): Promise<void> => {
@@ -103,6 +114,7 @@ async function serve(
     const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
     await app.close();
     clearTimeout(cut);
+    await health?.stop();
     await owed.stop();
     wakes.close();
     publisher.close();

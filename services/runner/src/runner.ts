@@ -4,9 +4,9 @@
  */
 import { mkdirSync } from "node:fs";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { Bus, BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
-import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { ensurePoolConsumer, openWorkQueue } from "@reveille/shared/nats/work-queue";
 import type { WorkItem, WorkQueue } from "@reveille/shared/nats/work-queue";
 import { decodeTrusted } from "@reveille/shared/protocol/codec";
@@ -40,7 +40,7 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   mkdirSync(config.workDir, { recursive: true });
   const swept = await sweepLeftovers(config.workDir);
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
-  const runner = createRunner(await connectParts({ ...config }, logger));
+  const runner = new Runner(await connectParts({ ...config }, logger));
   try {
     await runner.begin();
   } catch (error) {
@@ -67,8 +67,8 @@ async function connectParts(config: RunnerConfig, logger: Logger): Promise<Share
   const bus = await connect("runner");
   // A connection of their own: a flood of output must not hold up reports and renewals.
   const logBus = await connect("runner-logs");
-  const stored = createStoredPublisher(bus);
-  const logPublisher = createStoredPublisher(logBus);
+  const stored = new StoredPublisher(bus);
+  const logPublisher = new StoredPublisher(logBus);
   const leases = await openBucket(bus, topologyNames(config.subjectPrefix).runnerLeases);
   return {
     config,
@@ -88,125 +88,140 @@ async function connectParts(config: RunnerConfig, logger: Logger): Promise<Share
   };
 }
 
-function createRunner(shared: Shared): Started & { begin(): Promise<void> } {
-  const { config, logger, bus, subjects } = shared;
-  let draining = false;
-  let stopping: Promise<void> | null = null;
-  let current: Incarnation | null = null;
-  let queue: WorkQueue | null = null;
-  let onceTaken = false;
-  const former = new Set<Incarnation>();
-  let finish: (code: number) => void = () => undefined;
-  const done = config.once ? new Promise<number>((resolve) => (finish = resolve)) : undefined;
+class Runner implements Started {
+  readonly ready: Record<string, unknown>;
+  readonly done?: Promise<number>;
+  readonly #shared: Shared;
+  readonly #former = new Set<Incarnation>();
+  readonly #working: NodeJS.Timeout;
+  readonly #controls: BusSubscription;
+  #current: Incarnation | null = null;
+  #queue: WorkQueue | null = null;
+  #draining = false;
+  #stopping: Promise<void> | null = null;
+  #onceTaken = false;
+  #finish: (code: number) => void = () => undefined;
 
-  const demand = (): void => {
-    if (!queue) return;
-    let unanswered = current?.unanswered ?? 0;
-    for (const one of former) unanswered += one.unanswered;
-    const blocked =
-      !current || draining || onceTaken || unanswered > unansweredPerSlot * config.slots;
+  constructor(shared: Shared) {
+    const { config, bus, subjects } = shared;
+    this.#shared = shared;
+    this.ready = { runnerId: config.runnerId, pool: config.pool };
+    if (config.once) this.done = new Promise<number>((resolve) => (this.#finish = resolve));
+    this.#working = setInterval(() => {
+      for (const life of this.#lives()) life.working();
+    }, workingEveryMs);
+    // One subscription for all runs: a cancel is rare, a subscription for each run is not.
+    this.#controls = bus.subscribe(subjects.controls, (message) => this.#control(message));
+  }
+
+  async begin(): Promise<void> {
+    await fitToLease(this.#shared);
+    await this.#live();
+    this.#queue = openPool(this.#shared, (item) => this.#take(item));
+    this.#demand();
+  }
+
+  stop(deadlineMs = this.#shared.config.drainMs): Promise<void> {
+    return (this.#stopping ??= this.#drain(deadlineMs));
+  }
+
+  #lives(): Incarnation[] {
+    return this.#current ? [...this.#former, this.#current] : [...this.#former];
+  }
+
+  /** Says how many executions may come: as many as there are free slots. */
+  #demand(): void {
+    const { slots } = this.#shared.config;
+    let busy = 0;
+    let unanswered = 0;
     // Former lives hold their slots until their trees are dead.
-    let busy = current?.liveCount ?? 0;
-    for (const one of former) busy += one.liveCount;
-    queue.want(blocked ? 0 : Math.max(0, config.slots - busy));
-  };
-  const take = (item: WorkItem): void => {
-    if (!current || draining || onceTaken) return item.nak(0);
-    const execution = readExecution(item, logger);
-    if (!execution) return demand();
-    const attempt = current.take(item, execution);
-    if (attempt && config.once) {
-      onceTaken = true;
-      void attempt.done.then(() => finish(0));
+    for (const life of this.#lives()) {
+      busy += life.liveCount;
+      unanswered += life.unanswered;
     }
-    if (!attempt) demand();
-  };
-  const retire = (life: Incarnation): void => {
-    former.add(life);
-    demand();
-    void life.end(formerLifeMs).then(() => {
-      former.delete(life);
-      demand();
-    });
-  };
-  const live = async (): Promise<void> => {
+    const blocked = !this.#current || this.#draining || this.#onceTaken;
+    const full = unanswered > unansweredPerSlot * slots;
+    this.#queue?.want(blocked || full ? 0 : Math.max(0, slots - busy));
+  }
+
+  #take(item: WorkItem): void {
+    if (!this.#current || this.#draining || this.#onceTaken) return item.nak(0);
+    const execution = readExecution(item, this.#shared.logger);
+    const attempt = execution && this.#current.take(item, execution);
+    if (!attempt) return this.#demand();
+    if (!this.#shared.config.once) return;
+    this.#onceTaken = true;
+    void attempt.done.then(() => this.#finish(0));
+  }
+
+  #control({ data, subject }: BusMessage): void {
+    const control = readControl(data);
+    if (!control) return this.#shared.logger.warn({ subject }, "a control could not be read");
+    for (const life of this.#lives()) life.cancel(control.claimId);
+  }
+
+  async #live(): Promise<void> {
+    const { config, logger } = this.#shared;
     let mine: Incarnation | null = null;
     mine = await openIncarnation(
-      { ...shared, draining: () => draining },
+      { ...this.#shared, draining: () => this.#draining },
       {
-        onFree: demand,
+        onFree: () => this.#demand(),
         onFailed: () => {
           // Null: it failed while it began, and `openIncarnation` says so.
-          if (mine === null || current !== mine) return;
-          current = null;
-          retire(mine);
-          if (!draining) void liveAgain();
+          if (mine !== null && this.#current === mine) this.#retire(mine);
         },
       },
     );
-    current = mine;
-    logger.info(
-      {
-        incarnation: mine.id,
-        pool: config.pool,
-        slots: config.slots,
-        containment: mine.containment,
-      },
-      "runner ready",
-    );
-    if (mine.containment === "best_effort")
-      logger.warn(
-        "no cgroup: a process that hides well may survive its run (containment: best_effort)",
-      );
-    demand();
-  };
-  const liveAgain = async (): Promise<void> => {
-    while (!draining && !current) {
+    if (this.#draining) return mine.end(0);
+    this.#current = mine;
+    const { id, containment } = mine;
+    const { pool, slots } = config;
+    logger.info({ incarnation: id, pool, slots, containment }, "runner ready");
+    if (containment === "best_effort")
+      logger.warn("no cgroup can be made here: a process that hides well may outlive its run");
+    this.#demand();
+  }
+
+  /** A life is over: another one begins, while the reports of this one are still sent. */
+  #retire(life: Incarnation): void {
+    this.#current = null;
+    this.#former.add(life);
+    this.#demand();
+    void life.end(formerLifeMs).then(() => {
+      this.#former.delete(life);
+      this.#demand();
+    });
+    void this.#liveAgain();
+  }
+
+  async #liveAgain(): Promise<void> {
+    while (!this.#draining && !this.#current) {
       try {
-        await live();
+        await this.#live();
       } catch (error) {
-        logger.warn({ err: error }, "cannot begin another life yet");
-        await new Promise<void>((resume) => setTimeout(resume, againEveryMs));
+        this.#shared.logger.warn({ err: error }, "cannot begin another life yet");
+        await pause(againEveryMs);
       }
     }
-  };
-  const working = setInterval(() => {
-    current?.working();
-    for (const one of former) one.working();
-    demand();
-  }, workingEveryMs);
-  const controls = bus.subscribe(subjects.controls, (message) => {
-    const control = readControl(message.data);
-    if (!control) return logger.warn({ subject: message.subject }, "a control could not be read");
-    current?.cancel(control.claimId);
-    for (const one of former) one.cancel(control.claimId);
-  });
+  }
 
-  const drain = async (deadlineMs: number): Promise<void> => {
-    draining = true;
-    clearInterval(working);
-    await queue?.stop();
-    const keepAlive = setInterval(() => current?.working(), workingEveryMs);
-    await current?.idle(deadlineMs);
-    current?.stopAll({ kind: "lost", reason: "drained" });
-    const lives = [...former, ...(current ? [current] : [])];
-    await Promise.all(lives.map((one) => one.end(lastAnswersMs)));
-    clearInterval(keepAlive);
-    controls.unsubscribe();
-    await shared.close();
-  };
-  return {
-    ready: { runnerId: config.runnerId, pool: config.pool },
-    ...(done ? { done } : {}),
-    begin: async () => {
-      await fitToLease(shared);
-      await live();
-      queue = openPool(shared, take);
-      demand();
-    },
-    stop: (deadlineMs = config.drainMs) => (stopping ??= drain(deadlineMs)),
-  };
+  async #drain(deadlineMs: number): Promise<void> {
+    this.#draining = true;
+    await this.#queue?.stop();
+    await this.#current?.idle(deadlineMs);
+    this.#current?.stopAll({ kind: "lost", reason: "drained" });
+    await Promise.all(this.#lives().map((life) => life.end(lastAnswersMs)));
+    clearInterval(this.#working);
+    this.#controls.unsubscribe();
+    await this.#shared.close();
+  }
 }
+
+const pause = (ms: number): Promise<void> =>
+  new Promise<void>((resume) => {
+    setTimeout(resume, ms);
+  });
 
 /**
  * Waits for the bucket of leases, and fits our times to what it really keeps: a tree must be dead a
@@ -220,7 +235,7 @@ async function fitToLease({ config, leases, logger }: Shared): Promise<void> {
     } catch (error) {
       if (!told) logger.warn({ err: error }, "waiting for the bucket of leases");
       told = true;
-      await new Promise<void>((resume) => setTimeout(resume, againEveryMs));
+      await pause(againEveryMs);
     }
   }
   const fitted = {

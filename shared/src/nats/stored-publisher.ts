@@ -8,7 +8,7 @@
  * copy, or its Nats-Msg-Id lies within the stream's window). In flight is bounded: `publish` waits.
  */
 import { brokerRefused, brokerUnavailable } from "../errors.js";
-import type { Bus } from "./bus.js";
+import type { Bus, BusMessage, BusSubscription } from "./bus.js";
 
 export interface StoredAck {
   stream: string;
@@ -19,20 +19,6 @@ export interface StoredPublishOptions {
   headers?: Record<string, string>;
   /** Store only if no message is stored under this subject; `null` comes back when one is. */
   onlyIfSubjectEmpty?: boolean;
-}
-export interface StoredPublisher {
-  /**
-   * Resolves when JetStream has stored it; null when `onlyIfSubjectEmpty` found one.
-   * @throws RuntimeError `BrokerRefused` (a limit, no such stream after all tries), `BrokerUnavailable`.
-   */
-  publish(
-    subject: string,
-    data: Uint8Array,
-    options?: StoredPublishOptions,
-  ): Promise<StoredAck | null>;
-  /** Messages published and not answered. */
-  readonly inFlight: number;
-  close(): void;
 }
 export interface StoredPublisherOptions {
   /** 1,024: four times what filled the pipe when measured; more only queues in the server. */
@@ -59,96 +45,116 @@ const wrongLastSequence = 10071;
 /** Error codes that say "not now": no responders, storage busy, leader missing, stream offline. */
 const transientCodes = new Set([503, 10008, 10039, 10076, 10077, 10118]);
 
-export function createStoredPublisher(
-  bus: Bus,
-  options: StoredPublisherOptions = {},
-): StoredPublisher {
-  const inFlightMax = options.inFlightMax ?? 1_024;
-  const ackTimeoutMs = options.ackTimeoutMs ?? 5_000;
-  const attemptsMax = options.attemptsMax ?? 6;
-  const inbox = bus.createInbox();
-  const pending = new Map<string, Pending>();
-  const waiting: (() => void)[] = [];
-  let next = 0;
-  let closed = false;
+/** How often what is overdue is looked for: coarse, one timer instead of one for each message. */
+const sweepMs = 100;
+/** Between "not now" and the next try, times the number of tries so far. */
+const retryDelayMs = 250;
 
-  const send = (token: string, entry: Pending): void => {
+export class StoredPublisher {
+  readonly #bus: Bus;
+  readonly #inbox: string;
+  readonly #inFlightMax: number;
+  readonly #ackTimeoutMs: number;
+  readonly #attemptsMax: number;
+  readonly #pending = new Map<string, Pending>();
+  readonly #waiting: (() => void)[] = [];
+  readonly #subscription: BusSubscription;
+  readonly #sweep: NodeJS.Timeout;
+  #next = 0;
+  #closed = false;
+
+  constructor(bus: Bus, options: StoredPublisherOptions = {}) {
+    this.#bus = bus;
+    this.#inbox = bus.createInbox();
+    this.#inFlightMax = options.inFlightMax ?? 1_024;
+    this.#ackTimeoutMs = options.ackTimeoutMs ?? 5_000;
+    this.#attemptsMax = options.attemptsMax ?? 6;
+    this.#subscription = bus.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message));
+    this.#sweep = setInterval(() => this.#resend(), sweepMs);
+    this.#sweep.unref();
+  }
+
+  /** Messages published and not answered. */
+  get inFlight(): number {
+    return this.#pending.size;
+  }
+
+  /**
+   * Resolves when JetStream has stored it; null when `onlyIfSubjectEmpty` found one.
+   * @throws RuntimeError `BrokerRefused` (a limit), `BrokerUnavailable` (not stored after all tries).
+   */
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    options: StoredPublishOptions = {},
+  ): Promise<StoredAck | null> {
+    while (this.#pending.size >= this.#inFlightMax && !this.#closed)
+      await new Promise<void>((go) => this.#waiting.push(go));
+    if (this.#closed) throw brokerUnavailable("the publisher is closed");
+    return new Promise<StoredAck | null>((resolve, reject) => {
+      const token = (this.#next++).toString(36);
+      const headers = options.onlyIfSubjectEmpty
+        ? { ...options.headers, ...expectSubjectEmpty }
+        : options.headers;
+      const entry: Pending = { subject, data, headers, attempt: 0, retryAt: 0, resolve, reject };
+      this.#pending.set(token, entry);
+      this.#send(token, entry);
+    });
+  }
+
+  /** What is in flight is rejected: it may or may not have been stored. */
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#sweep);
+    this.#subscription.unsubscribe();
+    for (const entry of this.#pending.values())
+      entry.reject(brokerUnavailable("the publisher is closed"));
+    this.#pending.clear();
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  #send(token: string, entry: Pending): void {
     entry.attempt += 1;
-    entry.retryAt = performance.now() + ackTimeoutMs;
-    bus.publish(entry.subject, entry.data, entry.headers, `${inbox}.${token}`);
-  };
-  const settle = (token: string): void => {
-    pending.delete(token);
-    waiting.shift()?.();
-  };
-  const again = (token: string, entry: Pending, why: string, delayMs: number): void => {
-    if (entry.attempt >= attemptsMax) {
-      settle(token);
-      entry.reject(
-        brokerUnavailable(`${entry.subject} not stored after ${entry.attempt} tries: ${why}`),
-      );
-    } else entry.retryAt = performance.now() + delayMs;
-  };
-  const subscription = bus.subscribe(`${inbox}.*`, (message) => {
-    const token = message.subject.slice(inbox.length + 1);
-    const entry = pending.get(token);
+    entry.retryAt = performance.now() + this.#ackTimeoutMs;
+    this.#bus.publish(entry.subject, entry.data, entry.headers, `${this.#inbox}.${token}`);
+  }
+
+  #answered(message: BusMessage): void {
+    const token = message.subject.slice(this.#inbox.length + 1);
+    const entry = this.#pending.get(token);
     if (!entry) return;
     const reply = parseAck(message.data, message.header("Status"));
-    if (reply.ok) {
-      settle(token);
-      entry.resolve(reply.ack);
-    } else if (reply.code === wrongLastSequence) {
-      settle(token);
-      entry.resolve(null);
-    } else if (transientCodes.has(reply.code)) again(token, entry, reply.text, 250 * entry.attempt);
-    else {
-      settle(token);
-      entry.reject(brokerRefused(`${entry.subject} refused: ${reply.text}`));
-    }
-  });
-  // Coarse on purpose: one timer for all that is in flight instead of one each.
-  const sweep = setInterval(() => {
-    const now = performance.now();
-    for (const [token, entry] of pending) {
-      if (entry.retryAt > now) continue;
-      if (entry.attempt >= attemptsMax) again(token, entry, "no answer", 0);
-      else send(token, entry);
-    }
-  }, 100);
-  sweep.unref();
-  // What was on its way when the connection broke need not wait for its time to run out.
-  bus.onState((state) => {
-    if (state === "connected") for (const entry of pending.values()) entry.retryAt = 0;
-  });
+    if (!reply.ok && transientCodes.has(reply.code)) return this.#again(token, entry, reply.text);
+    this.#settle(token);
+    if (reply.ok) entry.resolve(reply.ack);
+    else if (reply.code === wrongLastSequence) entry.resolve(null);
+    else entry.reject(brokerRefused(`${entry.subject} refused: ${reply.text}`));
+  }
 
-  return {
-    publish: async (subject, data, publishOptions = {}) => {
-      while (pending.size >= inFlightMax && !closed)
-        await new Promise<void>((go) => waiting.push(go));
-      if (closed) throw brokerUnavailable("the publisher is closed");
-      return new Promise<StoredAck | null>((resolve, reject) => {
-        const token = (next++).toString(36);
-        const headers = publishOptions.onlyIfSubjectEmpty
-          ? { ...publishOptions.headers, ...expectSubjectEmpty }
-          : publishOptions.headers;
-        const entry: Pending = { subject, data, headers, attempt: 0, retryAt: 0, resolve, reject };
-        pending.set(token, entry);
-        send(token, entry);
-      });
-    },
-    get inFlight() {
-      return pending.size;
-    },
-    close: () => {
-      closed = true;
-      clearInterval(sweep);
-      subscription.unsubscribe();
-      for (const entry of pending.values())
-        entry.reject(brokerUnavailable("the publisher is closed"));
-      pending.clear();
-      for (const go of waiting.splice(0)) go();
-    },
-  };
+  #resend(): void {
+    const now = performance.now();
+    for (const [token, entry] of this.#pending) {
+      if (entry.retryAt > now) continue;
+      if (entry.attempt >= this.#attemptsMax) this.#again(token, entry, "no answer");
+      else this.#send(token, entry);
+    }
+  }
+
+  #again(token: string, entry: Pending, why: string): void {
+    if (entry.attempt < this.#attemptsMax) {
+      entry.retryAt = performance.now() + retryDelayMs * entry.attempt;
+      return;
+    }
+    this.#settle(token);
+    entry.reject(
+      brokerUnavailable(`${entry.subject} not stored after ${entry.attempt} tries: ${why}`),
+    );
+  }
+
+  #settle(token: string): void {
+    this.#pending.delete(token);
+    this.#waiting.shift()?.();
+  }
 }
 
 type ParsedAck = { ok: true; ack: StoredAck } | { ok: false; code: number; text: string };

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { connectBus } from "@reveille/shared/nats/bus";
 import { replayLog } from "@reveille/shared/nats/log-stream";
-import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { decodePayload, encodePayload, type Encoding } from "@reveille/shared/protocol/codec";
 import { headers } from "@reveille/shared/protocol/headers";
 import { newId } from "@reveille/shared/protocol/ids";
@@ -45,7 +45,7 @@ const VERDICT_TIMEOUT_MS = 10_000;
 export async function connectClient(natsUrl: string, companyId: string): Promise<PublicClient> {
   const subjects = createSubjects(process.env["REVEILLE_SUBJECT_PREFIX"] || "rv");
   const bus = await connectBus({ url: natsUrl, name: "reveille-demo" });
-  const publisher = createStoredPublisher(bus);
+  const publisher = new StoredPublisher(bus);
   const events: SeenEvent[] = [];
   const pieces = new Map<string, Piece[]>();
   bus.subscribe(subjects.companyEvents(companyId), (message) => {

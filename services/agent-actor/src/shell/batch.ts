@@ -29,7 +29,7 @@ import type { IssueLocks } from "./issue-locks.js";
 import { loadAgents } from "./load.js";
 import { wasApplied } from "./partition.js";
 import type { Partition } from "./partition.js";
-import { createRowSet } from "./row-set.js";
+import { RowSet } from "./row-set.js";
 
 export interface BatchContext {
   pool: Pool;
@@ -138,7 +138,7 @@ async function tryItems(
     readFacts(context.pool, deliveries),
   ]);
 
-  const rows = createRowSet();
+  const rows = new RowSet();
   const effects: Effect[] = [];
   const states = new Map<string, AgentState>();
   const chain: ChainContext = {

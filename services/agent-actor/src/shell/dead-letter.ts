@@ -11,7 +11,7 @@ import type { Effect } from "../core/decision.js";
 import type { Json } from "../core/state.js";
 import { verdictRow } from "./decide-chain.js";
 import type { Read } from "./decode.js";
-import type { createRowSet } from "./row-set.js";
+import type { RowSet } from "./row-set.js";
 
 /** 64 KiB of a payload are kept: enough to see what it was. */
 const payloadKeptBytes = 48 * 1024;
@@ -39,7 +39,7 @@ export function deadLetter(
 export function invalidWake(
   read: Extract<Read, { kind: "invalid-wake" }>,
   message: StoredMessage,
-  rows: ReturnType<typeof createRowSet>,
+  rows: RowSet,
   effects: Effect[],
 ): void {
   const { delivery } = read;

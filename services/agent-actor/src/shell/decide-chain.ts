@@ -14,7 +14,7 @@ import { decideUnknownAgent } from "../core/unknown-agent.js";
 import { factKey } from "./facts.js";
 import type { Facts } from "./facts.js";
 import type { IssueLocks } from "./issue-locks.js";
-import type { createRowSet } from "./row-set.js";
+import type { RowSet } from "./row-set.js";
 import { isoTime } from "@reveille/shared/protocol/time";
 
 export interface ChainContext {
@@ -22,7 +22,7 @@ export interface ChainContext {
   locks: IssueLocks;
   /** Issues that Postgres has shown to be held by somebody else, whatever the bucket says. */
   heldElsewhere: ReadonlySet<string>;
-  rows: ReturnType<typeof createRowSet>;
+  rows: RowSet;
   effects: Effect[];
   logger: Logger;
 }

@@ -13,19 +13,6 @@ import type { Partition } from "./partition.js";
 import { releasePartitions, takePartitions } from "./partition-rows.js";
 import type { PartitionRow } from "./partition-rows.js";
 
-export interface Host {
-  readonly partitions: ReadonlyMap<number, Partition>;
-  /** The generation in force, as last read. */
-  readonly generation: number;
-  generationSeen(generation: number): void;
-  /** Renews and rebalances now; never throws. */
-  beat(): Promise<void>;
-  stepDown(partitions: readonly Partition[], reason: string): void;
-  /** Every partition is read anew from its cursor. */
-  reopenAll(reason: string): void;
-  /** Hands everything over and gives the lease back. */
-  leave(): Promise<void>;
-}
 export interface HostContext {
   hostId: string;
   pool: Pool;
@@ -37,136 +24,150 @@ export interface HostContext {
   dropActivations: (partition: number) => void;
 }
 
-export function createHost(context: HostContext): Host {
-  const { hostId, pool, bus, subjects, lease, logger } = context;
-  const partitions = new Map<number, Partition>();
-  let generation = 0;
-  let beating: Promise<void> | null = null;
-  let leaving = false;
+export class Host {
+  readonly #context: HostContext;
+  readonly #partitions = new Map<number, Partition>();
+  #generation = 0;
+  #beating: Promise<void> | null = null;
+  #leaving = false;
 
-  const forget = (partition: Partition): void => {
-    if (partitions.get(partition.number) === partition) partitions.delete(partition.number);
-    context.dropActivations(partition.number);
-    partition
-      .close()
-      .catch((error: unknown) => logger.warn({ err: error }, "closing a partition failed"));
-  };
-  const generationSeen = (seen: number): void => {
-    if (seen <= generation) return;
-    const first = generation === 0;
-    generation = seen;
+  constructor(context: HostContext) {
+    this.#context = context;
+  }
+  get partitions(): ReadonlyMap<number, Partition> {
+    return this.#partitions;
+  }
+  /** The generation in force, as last read. */
+  get generation(): number {
+    return this.#generation;
+  }
+  generationSeen(seen: number): void {
+    if (seen <= this.#generation) return;
+    const first = this.#generation === 0;
+    this.#generation = seen;
     if (first) return;
-    logger.warn({ generation }, "a new generation of the mailbox stream");
-    for (const partition of partitions.values()) partition.reopen(`generation ${seen}`);
-  };
-  const tell = (hosts: Iterable<string>): void => {
-    for (const other of hosts)
-      if (other !== hostId) bus.publish(subjects.handover(other), new Uint8Array());
-  };
-
-  /** What belongs to others is drained, released, and the others are told. */
-  const handOver = async (given: readonly Partition[], hosts: readonly string[]): Promise<void> => {
-    if (given.length === 0) return;
-    for (const partition of given) {
-      partitions.delete(partition.number);
-      await partition.close();
-    }
-    // A batch in flight holds their cursors: it ends (or is fenced) before the next owner reads them.
-    await Promise.all(given.map((partition) => untilFree(partition)));
-    await releasePartitions(
-      pool,
-      hostId,
-      given.map((partition) => partition.number),
+    this.#context.logger.warn({ generation: seen }, "a new generation of the mailbox stream");
+    this.reopenAll(`generation ${seen}`);
+  }
+  /** Renews and rebalances now, one turn at a time; never throws. */
+  beat(): Promise<void> {
+    this.#beating ??= this.#beatOnce().finally(() => (this.#beating = null));
+    return this.#beating;
+  }
+  stepDown(lost: readonly Partition[], reason: string): void {
+    this.#context.logger.warn(
+      { reason, partitions: lost.map(({ number }) => number) },
+      "stepping down",
     );
-    for (const partition of given) context.dropActivations(partition.number);
-    logger.info({ partitions: given.length }, "handed over");
-    tell(hosts);
-  };
+    for (const partition of lost) this.#forget(partition);
+  }
+  lost(number: number, reason: string): void {
+    const own = this.#partitions.get(number);
+    if (own) this.stepDown([own], reason);
+  }
+  /** Every partition is read anew from its cursor. */
+  reopenAll(reason: string): void {
+    for (const partition of this.#partitions.values()) partition.reopen(reason);
+  }
+  /** Hands everything over and gives the lease back. */
+  async leave(): Promise<void> {
+    const { lease } = this.#context;
+    this.#leaving = true;
+    await this.#beating;
+    const others = await lease.renew().then(
+      (view) => view.hosts,
+      () => [],
+    );
+    await this.#handOver([...this.#partitions.values()], []);
+    await lease.resign();
+    this.#tell(others);
+  }
 
-  const rebalance = async (view: HostView): Promise<void> => {
+  async #beatOnce(): Promise<void> {
+    try {
+      const view = await this.#context.lease.renew();
+      this.generationSeen(view.generation);
+      if (!this.#leaving) await this.#rebalance(view);
+    } catch (error) {
+      this.#context.logger.warn({ err: error }, "the lease could not be renewed");
+    }
+  }
+
+  async #rebalance(view: HostView): Promise<void> {
+    const { hostId, logger } = this.#context;
     const desired = desiredPartitions(hostId, view.hosts, view.partitionCount);
-    const live = new Set(view.hosts);
     for (const { partition, owner, epoch } of view.owners) {
-      const own = partitions.get(partition);
-      if (own && (owner !== hostId || epoch !== own.epoch)) {
-        logger.warn({ partition }, "ownership is gone");
-        forget(own);
-      }
+      const own = this.#partitions.get(partition);
+      if (!own || (owner === hostId && epoch === own.epoch)) continue;
+      logger.warn({ partition }, "ownership is gone");
+      this.#forget(own);
     }
-    // An owner of our id that we do not hold is an earlier life of this loop: released, then taken anew.
+    await this.#takeOver(view, desired);
+    const given = [...this.#partitions.values()].filter(({ number }) => !desired.has(number));
+    await this.#handOver(given, view.hosts);
+  }
+
+  async #takeOver(view: HostView, desired: ReadonlySet<number>): Promise<void> {
+    const { hostId, pool, logger, dropActivations, openPartition } = this.#context;
+    // Owned by our id and not held: an earlier turn that failed half-way. Released, then taken anew.
     const stale = view.owners.filter(
-      ({ partition, owner }) => owner === hostId && !partitions.has(partition),
+      ({ partition, owner }) => owner === hostId && !this.#partitions.has(partition),
     );
-    if (stale.length > 0)
-      await releasePartitions(
-        pool,
-        hostId,
-        stale.map(({ partition }) => partition),
-      );
+    if (stale.length > 0) await releasePartitions(pool, hostId, numbers(stale));
+    const live = new Set(view.hosts);
     const free = view.owners.filter(
       ({ partition, owner }) =>
         desired.has(partition) &&
-        !partitions.has(partition) &&
+        !this.#partitions.has(partition) &&
         (owner === null || owner === hostId || !live.has(owner)),
     );
-    if (free.length > 0) {
-      const taken = await takePartitions(
-        pool,
-        hostId,
-        free.map(({ partition }) => partition),
-      );
-      for (const row of taken) {
-        // All that is cached for a partition is read after it was taken.
-        context.dropActivations(row.partition);
-        partitions.set(row.partition, context.openPartition(row));
-      }
-      logger.info(
-        { partitions: taken.length, owned: partitions.size, hosts: view.hosts.length },
-        "took over",
-      );
+    if (free.length === 0) return;
+    const taken = await takePartitions(pool, hostId, numbers(free));
+    for (const row of taken) {
+      // All that is cached for a partition is read after it was taken.
+      dropActivations(row.partition);
+      this.#partitions.set(row.partition, openPartition(row));
     }
-    await handOver(
-      [...partitions.values()].filter(({ number }) => !desired.has(number)),
-      view.hosts,
+    logger.info(
+      { partitions: taken.length, owned: this.#partitions.size, hosts: view.hosts.length },
+      "took over",
     );
-  };
+  }
 
-  const beatOnce = async (): Promise<void> => {
-    try {
-      const view = await lease.renew();
-      generationSeen(view.generation);
-      if (!leaving) await rebalance(view);
-    } catch (error) {
-      logger.warn({ err: error }, "the lease could not be renewed");
-    }
-  };
-  return {
-    partitions,
-    get generation() {
-      return generation;
-    },
-    generationSeen,
-    beat: () => (beating ??= beatOnce().finally(() => (beating = null))),
-    stepDown: (lost, reason) => {
-      logger.warn({ reason, partitions: lost.map(({ number }) => number) }, "stepping down");
-      for (const partition of lost) forget(partition);
-    },
-    reopenAll: (reason) => {
-      for (const partition of partitions.values()) partition.reopen(reason);
-    },
-    leave: async () => {
-      leaving = true;
-      await beating;
-      const others = await lease.renew().then(
-        (view) => view.hosts,
-        () => [],
-      );
-      await handOver([...partitions.values()], []);
-      await lease.resign();
-      tell(others);
-    },
-  };
+  /** What belongs to others is drained, released, and the others are told. */
+  async #handOver(given: readonly Partition[], hosts: readonly string[]): Promise<void> {
+    if (given.length === 0) return;
+    const { hostId, pool, logger, dropActivations } = this.#context;
+    for (const partition of given) this.#partitions.delete(partition.number);
+    await Promise.all(given.map((partition) => partition.close()));
+    // A batch in flight holds their cursors: it ends (or is fenced) before the next owner reads them.
+    await Promise.all(given.map((partition) => untilFree(partition)));
+    const released = given.map(({ number }) => number);
+    await releasePartitions(pool, hostId, released);
+    for (const partition of released) dropActivations(partition);
+    logger.info({ partitions: released.length }, "handed over");
+    this.#tell(hosts);
+  }
+
+  #forget(partition: Partition): void {
+    const { dropActivations, logger } = this.#context;
+    if (this.#partitions.get(partition.number) === partition)
+      this.#partitions.delete(partition.number);
+    dropActivations(partition.number);
+    partition
+      .close()
+      .catch((error: unknown) => logger.warn({ err: error }, "closing a partition failed"));
+  }
+
+  #tell(hosts: Iterable<string>): void {
+    const { hostId, bus, subjects } = this.#context;
+    for (const other of hosts)
+      if (other !== hostId) bus.publish(subjects.handover(other), new Uint8Array());
+  }
 }
+
+const numbers = (owned: readonly { partition: number }[]): number[] =>
+  owned.map(({ partition }) => partition);
 
 /** 5 s: a batch that takes longer is past its statement timeout and fenced by the release anyway. */
 const freeWaitMs = 5_000;

@@ -33,159 +33,166 @@ export interface PartitionContext {
   /** Ownership was found to be gone. */
   lost: (partition: number) => void;
 }
-export interface Partition {
-  readonly number: number;
-  readonly epoch: number;
-  readonly row: PartitionRow;
-  readonly state: "opening" | "reading" | "closed";
-  /** A batch holds messages of it: nothing more is taken until it is over. */
-  busy: boolean;
-  /** Messages that may be taken, in order, at most `max`; the partition's own buffer shrinks. */
-  take(max: number): StoredMessage[];
-  readonly waitingCount: number;
-  /** The batch was committed up to here. */
-  advance(seq: number, timestampNs: bigint): void;
-  /** Read anew from the cursor: after a lost batch, a reconnect, a new generation. */
-  reopen(reason: string): void;
-  close(): Promise<void>;
-}
 
 /** 512 arrived messages a partition: two and a half batches; beyond it the stream is held back. */
 const bufferMax = 512;
 /** Between two tries to open; the topology keeper needs about as long to mend a stream. */
 const reopenDelayMs = 250;
+/** Tries between two warnings: one in ten seconds. */
+const triesPerWarning = 40;
 
-export function createPartition(taken: PartitionRow, context: PartitionContext): Partition {
-  let row = taken;
-  let state: Partition["state"] = "opening";
-  let buffer: StoredMessage[] = [];
-  let reader: PartitionReader | null = null;
-  let room: (() => void) | null = null;
-  let opening: Promise<void> = Promise.resolve();
-  let turn = 0;
-  const log = context.logger.child({ partition: row.partition });
+export class Partition {
+  /** A batch holds messages of it: nothing more is taken until it is over. */
+  busy = false;
+  readonly number: number;
+  readonly epoch: number;
+  readonly #context: PartitionContext;
+  readonly #log: Logger;
+  #row: PartitionRow;
+  #state: "opening" | "reading" | "closed" = "opening";
+  #buffer: StoredMessage[] = [];
+  #reader: PartitionReader | null = null;
+  /** Called when the buffer has room again. */
+  #room: (() => void) | null = null;
+  #opening: Promise<void> = Promise.resolve();
+  /** Raised with every reopening: what an earlier reader still delivers is nothing. */
+  #turn = 0;
 
-  const partition: Partition = {
-    number: row.partition,
-    epoch: row.epoch,
-    busy: false,
-    get row() {
-      return row;
-    },
-    get state() {
-      return state;
-    },
-    get waitingCount() {
-      return state === "reading" ? buffer.length : 0;
-    },
-    take: (max) => {
-      const taken = buffer.splice(0, max);
-      if (buffer.length < bufferMax) room?.();
-      return taken;
-    },
-    advance: (seq, timestampNs) => {
-      row = { ...row, cursorSeq: seq, cursorNs: timestampNs };
-    },
-    reopen: (reason) => {
-      if (state === "closed") return;
-      if (reason !== "first") log.info({ reason }, "partition is read anew");
-      state = "opening";
-      turn += 1;
-      const mine = turn;
-      opening = opening
-        .then(() => open(mine))
-        .catch((error: unknown) => log.error({ err: error }, "open failed"));
-    },
-    close: async () => {
-      state = "closed";
-      turn += 1;
-      room?.();
-      buffer = [];
-      await opening;
-      await reader?.stop();
-    },
-  };
+  constructor(taken: PartitionRow, context: PartitionContext) {
+    this.number = taken.partition;
+    this.epoch = taken.epoch;
+    this.#row = taken;
+    this.#context = context;
+    this.#log = context.logger.child({ partition: taken.partition });
+    this.#begin();
+  }
 
-  async function open(mine: number): Promise<void> {
-    await reader?.stop();
-    reader = null;
-    for (let tries = 0; turn === mine; tries += 1) {
+  get row(): PartitionRow {
+    return this.#row;
+  }
+  get state(): "opening" | "reading" | "closed" {
+    return this.#state;
+  }
+  /** How many messages may be taken now. */
+  get waitingCount(): number {
+    return this.#state === "reading" ? this.#buffer.length : 0;
+  }
+  /** Messages in order, at most `max`; the partition's own buffer shrinks. */
+  take(max: number): StoredMessage[] {
+    const taken = this.#buffer.splice(0, max);
+    if (this.#buffer.length < bufferMax) this.#room?.();
+    return taken;
+  }
+  /** The batch was committed up to here. */
+  advance(seq: number, timestampNs: bigint): void {
+    this.#row = { ...this.#row, cursorSeq: seq, cursorNs: timestampNs };
+  }
+  /** Reads anew from the cursor: after a lost batch, a reconnect, a new generation. */
+  reopen(reason: string): void {
+    if (this.#state === "closed") return;
+    this.#log.info({ reason }, "partition is read anew");
+    this.#begin();
+  }
+  async close(): Promise<void> {
+    this.#state = "closed";
+    this.#turn += 1;
+    this.#empty();
+    await this.#opening;
+    await this.#reader?.stop();
+  }
+
+  #begin(): void {
+    this.#state = "opening";
+    this.#turn += 1;
+    const turn = this.#turn;
+    this.#opening = this.#opening
+      .then(() => this.#open(turn))
+      .catch((error: unknown) => this.#log.error({ err: error }, "open failed"));
+  }
+
+  #empty(): void {
+    this.#buffer = [];
+    this.#room?.();
+  }
+
+  async #open(turn: number): Promise<void> {
+    await this.#reader?.stop();
+    this.#reader = null;
+    for (let tries = 0; this.#turn === turn; tries += 1) {
       if (tries > 0) await new Promise((go) => setTimeout(go, reopenDelayMs));
       // The batch in flight decides where the cursor is.
-      if (partition.busy) continue;
-      buffer = [];
-      room?.();
+      if (this.busy) continue;
+      this.#empty();
       try {
-        if (await tryOpen(mine)) return;
+        if (await this.#tryOpen(turn)) return;
       } catch (error) {
-        if (tries % 40 === 0) log.warn({ err: error }, "partition cannot be read yet");
+        if (tries % triesPerWarning === 0)
+          this.#log.warn({ err: error }, "partition cannot be read yet");
       }
     }
   }
 
   /** True when the partition is read, or is no longer to be. */
-  async function tryOpen(mine: number): Promise<boolean> {
-    if (row.generation < context.generation()) {
-      const adopted = await adoptGeneration(context.pool, row, context.generation());
+  async #tryOpen(turn: number): Promise<boolean> {
+    const { pool, generation, lost, reconcile, arrived } = this.#context;
+    if (this.#row.generation < generation()) {
+      const adopted = await adoptGeneration(pool, this.#row, generation());
       if (!adopted) {
-        context.lost(row.partition);
+        lost(this.number);
         return true;
       }
-      row = adopted;
+      this.#row = adopted;
     }
-    if (row.cursorSeq > 0) {
-      const sentinel = await checkSentinel(
-        context.bus,
-        context.stream,
-        row.cursorSeq,
-        row.cursorNs,
-      );
-      if (sentinel === "no-stream") return false;
-      if (sentinel === "gone") {
-        log.warn(
-          { cursor: row.cursorSeq, generation: row.generation },
-          "the sentinel is gone: the stream was replaced or rolled back",
-        );
-        context.generationRaised(await raiseGeneration(context.pool, row.generation));
-        return false;
-      }
-    }
-    await context.reconcile(row.partition);
-    if (turn !== mine) return true;
-    await startReader(mine);
-    if (turn === mine) state = "reading";
-    context.arrived();
+    if (this.#row.cursorSeq > 0 && !(await this.#sentinelIsThere())) return false;
+    await reconcile(this.number);
+    if (this.#turn !== turn) return true;
+    await this.#startReader(turn);
+    if (this.#turn === turn) this.#state = "reading";
+    arrived();
     return true;
   }
 
-  async function startReader(mine: number): Promise<void> {
+  async #sentinelIsThere(): Promise<boolean> {
+    const { bus, pool, stream, generationRaised } = this.#context;
+    const { cursorSeq, cursorNs, generation } = this.#row;
+    const sentinel = await checkSentinel(bus, stream, cursorSeq, cursorNs);
+    if (sentinel === "gone") {
+      this.#log.warn(
+        { cursorSeq, generation },
+        "the sentinel is gone: the stream was replaced or rolled back",
+      );
+      generationRaised(await raiseGeneration(pool, generation));
+    }
+    return sentinel === "there";
+  }
+
+  async #startReader(turn: number): Promise<void> {
+    const { bus, stream, subjects, arrived } = this.#context;
+    const { cursorSeq, cursorNs } = this.#row;
     // From the sentinel itself: that it comes first shows that nothing was replaced since it was checked.
-    let sentinel = row.cursorSeq > 0 ? { seq: row.cursorSeq, ns: row.cursorNs } : null;
-    reader = await openPartitionReader(context.bus, {
-      stream: context.stream,
-      filter: context.subjects.partitionFilter(row.partition),
-      startSeq: Math.max(1, row.cursorSeq),
+    let sentinel = cursorSeq > 0 ? { seq: cursorSeq, ns: cursorNs } : null;
+    this.#reader = await openPartitionReader(bus, {
+      stream,
+      filter: subjects.partitionFilter(this.number),
+      startSeq: Math.max(1, cursorSeq),
       take: async (message) => {
-        if (turn !== mine) return;
+        if (this.#turn !== turn) return;
         if (sentinel) {
           const same = sentinel.seq === message.seq && sentinel.ns === message.timestampNs;
           sentinel = null;
-          if (!same) partition.reopen("another message stands where the sentinel was");
+          if (!same) this.reopen("another message stands where the sentinel was");
           return;
         }
-        buffer.push(message);
-        if (!partition.busy) context.arrived();
-        while (buffer.length >= bufferMax && turn === mine)
-          await new Promise<void>((go) => (room = go));
+        this.#buffer.push(message);
+        if (!this.busy) arrived();
+        while (this.#buffer.length >= bufferMax && this.#turn === turn)
+          await new Promise<void>((go) => (this.#room = go));
       },
       onEnd: (reason) => {
-        if (turn === mine) partition.reopen(reason);
+        if (this.#turn === turn) this.reopen(reason);
       },
     });
   }
-
-  partition.reopen("first");
-  return partition;
 }
 
 /** Was this message applied before the generation changed? */

@@ -13,7 +13,6 @@ import { purgeSubject } from "@reveille/shared/nats/stream-facts";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
-import type { LockEntry } from "../core/lock.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { OwedReleases } from "./owed-releases.js";
 
@@ -28,50 +27,29 @@ export interface PerformContext {
   logger: Logger;
 }
 
-export type Perform = (effects: readonly Effect[]) => void;
+/** What a process waits for goes first: an answer releases a start, a dispatch begins one. */
+const urgency: Readonly<Partial<Record<Effect["kind"], number>>> = {
+  answer: 0,
+  dispatch: 1,
+  reply: 2,
+};
+const noHurry = 3;
+const urgencyOf = ({ kind }: Effect): number => urgency[kind] ?? noHurry;
 
-export function createPerform(context: PerformContext): Perform {
-  const { bus, publisher, subjects, logger } = context;
-  const background = (what: string, work: Promise<unknown>): void => {
-    work.catch((error: unknown) =>
-      logger.warn({ err: error, what }, "an effect is left to reconciling"),
-    );
-  };
-  const grant = (
-    issueId: string,
-    to: LockEntry | Extract<Effect, { kind: "grant" }>,
-  ): Promise<unknown> => {
-    const wakeId = "requestId" in to ? to.requestId : to.wakeId;
-    return publisher.publish(
-      subjects.mailbox(to.companyId, to.agentId, "grant"),
-      encodePayload({ issueId, runId: to.runId, wakeId }),
-    );
-  };
-  const release = async (effect: Extract<Effect, { kind: "release" }>): Promise<void> => {
-    const granted = await context.locks.release(effect.companyId, effect.issueId, effect.runId);
-    // The grant is acknowledged before the mark goes: a crash in between grants again.
-    if (granted) {
-      await grant(effect.issueId, granted);
-      announce(effect.companyId, "issue.lock", Date.now(), {
-        issueId: effect.issueId,
-        releasedBy: effect.runId,
-        runId: granted.runId,
-        agentId: granted.agentId,
-      });
-    }
-    context.owed.settled(effect.owner, effect.ownerId);
-  };
-  const announce = (
-    companyId: string,
-    type: EventFrame["type"],
-    atMs: number,
-    payload: EventFrame["payload"],
-  ): void => {
-    const frame: EventFrame = { type, companyId, createdAt: isoTime(atMs), payload };
-    bus.publish(subjects.event(companyId, type), Buffer.from(JSON.stringify(frame)));
-  };
+export class Performer {
+  readonly #context: PerformContext;
+  constructor(context: PerformContext) {
+    this.#context = context;
+  }
 
-  const performOne = (effect: Effect): void => {
+  /** Performs them all, the urgent ones first. Never throws. */
+  perform(effects: readonly Effect[]): void {
+    for (const effect of [...effects].sort((a, b) => urgencyOf(a) - urgencyOf(b)))
+      this.#one(effect);
+  }
+
+  #one(effect: Effect): void {
+    const { bus, subjects, names } = this.#context;
     switch (effect.kind) {
       case "answer": {
         const { kind: _kind, incarnation, ...answer } = effect;
@@ -79,14 +57,8 @@ export function createPerform(context: PerformContext): Perform {
       }
       case "reply":
         return bus.publish(effect.subject, encodePayload(effect.verdict, effect.encoding));
-      case "dispatch": {
-        const { companyId, runId, attempt } = effect.execution;
-        const subject = subjects.execution(effect.pool, companyId, runId, attempt);
-        return background(
-          "dispatch",
-          publisher.publish(subject, encodePayload(effect.execution), { onlyIfSubjectEmpty: true }),
-        );
-      }
+      case "dispatch":
+        return this.#background("dispatch", this.#dispatch(effect));
       case "withdraw": {
         const subject = subjects.execution(
           effect.pool,
@@ -94,7 +66,7 @@ export function createPerform(context: PerformContext): Perform {
           effect.runId,
           effect.attempt,
         );
-        return background("withdraw", purgeSubject(bus, context.names.exec, subject));
+        return this.#background("withdraw", purgeSubject(bus, names.exec, subject));
       }
       case "control": {
         const { kind: _kind, companyId, ...control } = effect;
@@ -104,19 +76,69 @@ export function createPerform(context: PerformContext): Perform {
         );
       }
       case "announce":
-        return announce(effect.companyId, effect.type, effect.atMs, effect.payload);
+        return this.#announce(effect.companyId, effect.type, effect.atMs, effect.payload);
       case "release":
-        return background("release", release(effect));
+        return this.#background("release", this.#release(effect));
       case "grant":
-        return background("grant", grant(effect.issueId, effect));
+        return this.#background("grant", this.#grant(effect.issueId, effect));
       case "set-timer":
-        return context.setTimer(effect.companyId, effect.agentId, effect.dueAtMs);
+        return this.#context.setTimer(effect.companyId, effect.agentId, effect.dueAtMs);
     }
-  };
-  // What a process waits for goes first: an answer releases a start, a dispatch begins one.
-  const urgency = (effect: Effect): number =>
-    effect.kind === "answer" ? 0 : effect.kind === "dispatch" ? 1 : effect.kind === "reply" ? 2 : 3;
-  return (effects) => {
-    for (const effect of [...effects].sort((a, b) => urgency(a) - urgency(b))) performOne(effect);
-  };
+  }
+
+  #dispatch({ pool, execution }: Extract<Effect, { kind: "dispatch" }>): Promise<unknown> {
+    const { publisher, subjects } = this.#context;
+    const subject = subjects.execution(
+      pool,
+      execution.companyId,
+      execution.runId,
+      execution.attempt,
+    );
+    return publisher.publish(subject, encodePayload(execution), { onlyIfSubjectEmpty: true });
+  }
+
+  #grant(
+    issueId: string,
+    to: { companyId: string; agentId: string; runId: string; wakeId: string },
+  ): Promise<unknown> {
+    const { publisher, subjects } = this.#context;
+    const { companyId, agentId, runId, wakeId } = to;
+    return publisher.publish(
+      subjects.mailbox(companyId, agentId, "grant"),
+      encodePayload({ issueId, runId, wakeId }),
+    );
+  }
+
+  async #release(effect: Extract<Effect, { kind: "release" }>): Promise<void> {
+    const { locks, owed } = this.#context;
+    const granted = await locks.release(effect.companyId, effect.issueId, effect.runId);
+    if (granted) {
+      // The grant is acknowledged before the mark goes: a crash in between grants again.
+      await this.#grant(effect.issueId, { ...granted, wakeId: granted.requestId });
+      const { issueId, runId: releasedBy } = effect;
+      const payload = { issueId, releasedBy, runId: granted.runId, agentId: granted.agentId };
+      this.#announce(effect.companyId, "issue.lock", Date.now(), payload);
+    }
+    owed.settled(effect.owner, effect.ownerId);
+  }
+
+  #announce(
+    companyId: string,
+    type: EventFrame["type"],
+    atMs: number,
+    payload: EventFrame["payload"],
+  ): void {
+    const frame: EventFrame = { type, companyId, createdAt: isoTime(atMs), payload };
+    this.#context.bus.publish(
+      this.#context.subjects.event(companyId, type),
+      Buffer.from(JSON.stringify(frame)),
+    );
+  }
+
+  #background(what: string, work: Promise<unknown>): void {
+    const { logger } = this.#context;
+    work.catch((error: unknown) =>
+      logger.warn({ err: error, what }, "an effect is left to reconciling"),
+    );
+  }
 }

@@ -5,12 +5,6 @@
 import type { Row } from "../core/decision.js";
 import type { Json } from "../core/state.js";
 
-export interface RowSet {
-  add(row: Row): void;
-  /** The JSON parameters of the commit statement, by table. */
-  readonly tables: Readonly<Record<TableKey, readonly Json[]>>;
-  readonly count: number;
-}
 export const tableKeys = [
   "newWakes",
   "wakes",
@@ -27,8 +21,8 @@ export const tableKeys = [
 ] as const;
 export type TableKey = (typeof tableKeys)[number];
 
-export function createRowSet(): RowSet & { addDeadLetter(row: Json): void } {
-  const byId = {
+export class RowSet {
+  readonly #byId = {
     newWakes: new Map<string, Json>(),
     wakes: new Map<string, Json>(),
     newRuns: new Map<string, Json>(),
@@ -38,75 +32,78 @@ export function createRowSet(): RowSet & { addDeadLetter(row: Json): void } {
     runtimeStates: new Map<string, Json>(),
     issues: new Map<string, Json>(),
   };
-  const lists = {
+  readonly #lists = {
     events: [] as Json[],
     verdicts: [] as Json[],
     costs: [] as Json[],
     deadLetters: [] as Json[],
   };
-  const merge = (map: Map<string, Json>, id: string, row: Json): void => {
-    const known = map.get(id);
-    if (known) Object.assign(known, row);
-    else map.set(id, { ...row });
-  };
-  const update = (
-    created: Map<string, Json>,
-    changed: Map<string, Json>,
-    id: string,
-    row: Json,
-  ): void => merge(created.has(id) ? created : changed, id, row);
 
-  return {
-    add(row) {
-      switch (row.table) {
-        case "wakes":
-          if (row.op === "insert") byId.newWakes.set(row.row.id, { ...row.row });
-          else update(byId.newWakes, byId.wakes, row.row.id, row.row);
-          break;
-        case "runs":
-          if (row.op === "insert") byId.newRuns.set(row.row.id, { ...row.row });
-          else if (byId.runEnds.has(row.row.id)) merge(byId.runEnds, row.row.id, row.row);
-          else update(byId.newRuns, byId.runs, row.row.id, row.row);
-          break;
-        case "runEnds": {
-          const live = byId.runs.get(row.row.id);
-          byId.runs.delete(row.row.id);
-          update(byId.newRuns, byId.runEnds, row.row.id, { ...live, ...row.row });
-          break;
-        }
-        case "agents":
-          merge(byId.agents, row.row.id, row.row);
-          break;
-        case "issues": {
-          // The last word on an issue wins: a batch holds at most the hold and the end of one run.
-          byId.issues.set(row.row.id, row.row);
-          break;
-        }
-        case "runtimeStates":
-          mergeRuntime(byId.runtimeStates, row.row);
-          break;
-        case "events":
-        case "verdicts":
-        case "costs":
-          lists[row.table].push(row.row);
-          break;
-      }
-    },
-    addDeadLetter: (row) => void lists.deadLetters.push(row),
-    get tables() {
-      const rows = Object.fromEntries(
-        Object.entries(byId).map(([key, map]) => [key, [...map.values()]]),
-      );
-      return { ...rows, ...lists } as Record<TableKey, Json[]>;
-    },
-    get count() {
-      return (
-        Object.values(byId).reduce((sum, map) => sum + map.size, 0) +
-        Object.values(lists).reduce((sum, list) => sum + list.length, 0)
-      );
-    },
-  };
+  /** The rows by table: the JSON parameters of the commit statement. */
+  get tables(): Readonly<Record<TableKey, readonly Json[]>> {
+    const rows = Object.fromEntries(
+      Object.entries(this.#byId).map(([key, map]) => [key, [...map.values()]]),
+    );
+    return { ...rows, ...this.#lists } as Record<TableKey, Json[]>;
+  }
+  addDeadLetter(row: Json): void {
+    this.#lists.deadLetters.push(row);
+  }
+  add(row: Row): void {
+    const maps = this.#byId;
+    switch (row.table) {
+      case "wakes":
+        if (row.op === "insert") maps.newWakes.set(row.row.id, { ...row.row });
+        else update(maps.newWakes, maps.wakes, row.row);
+        return;
+      case "runs":
+        this.#addRun(row.op, row.row);
+        return;
+      case "runEnds":
+        this.#endRun(row.row);
+        return;
+      case "agents":
+        merge(maps.agents, row.row.id, row.row);
+        return;
+      case "issues":
+        // The last word on an issue wins: a batch holds at most the hold and the end of one run.
+        maps.issues.set(row.row.id, row.row);
+        return;
+      case "runtimeStates":
+        mergeRuntime(maps.runtimeStates, row.row);
+        return;
+      case "events":
+      case "verdicts":
+      case "costs":
+        this.#lists[row.table].push(row.row);
+    }
+  }
+
+  #addRun(op: "insert" | "update", row: Json & { id: string }): void {
+    const { newRuns, runs, runEnds } = this.#byId;
+    if (op === "insert") newRuns.set(row.id, { ...row });
+    else if (runEnds.has(row.id)) merge(runEnds, row.id, row);
+    else update(newRuns, runs, row);
+  }
+  #endRun(row: Json & { id: string }): void {
+    const { newRuns, runs, runEnds } = this.#byId;
+    const live = runs.get(row.id);
+    runs.delete(row.id);
+    update(newRuns, runEnds, { ...live, ...row });
+  }
 }
+
+function merge(map: Map<string, Json>, id: string, row: Json): void {
+  const known = map.get(id);
+  if (known) Object.assign(known, row);
+  else map.set(id, { ...row });
+}
+/** Changes what the same batch created, else the row that is there. */
+const update = (
+  created: Map<string, Json>,
+  changed: Map<string, Json>,
+  row: Json & { id: string },
+): void => merge(created.has(row.id) ? created : changed, row.id, row);
 
 const counters = ["inputTokens", "outputTokens", "cachedInputTokens", "costCents"] as const;
 

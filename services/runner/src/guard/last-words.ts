@@ -5,7 +5,7 @@
 import { connectBus } from "@reveille/shared/nats/bus";
 import type { Bus } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
-import { createStoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { nakPayload } from "@reveille/shared/nats/work-queue";
 import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { RunLost } from "@reveille/shared/protocol/execution";
@@ -58,7 +58,7 @@ async function publishAll(
   reason: LostReason,
 ): Promise<void> {
   const subjects = createSubjects(hello.subjectPrefix);
-  const stored = createStoredPublisher(bus);
+  const stored = new StoredPublisher(bus);
   try {
     await Promise.all(
       claims.map((claim) => {

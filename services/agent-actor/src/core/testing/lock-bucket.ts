@@ -1,0 +1,62 @@
+/**
+ * The bucket of issue locks, as the shell uses it: the rules of `core/lock.ts`, and the question
+ * whether a holder lives, which is put to whoever made it. It may be wiped at any moment.
+ */
+import { acquire, assertHolder, release } from "../lock.js";
+import type { LockEntry, LockValue } from "../lock.js";
+import type { LockOutcome } from "../delivery.js";
+
+export interface LockBucket {
+  acquire(issueId: string, entry: LockEntry): { outcome: LockOutcome; replaced: LockEntry | null };
+  /** Postgres has shown that another run holds the issue. */
+  wait(issueId: string, entry: LockEntry): LockOutcome;
+  release(issueId: string, runId: string): LockEntry | null;
+  assertHolder(issueId: string, entry: LockEntry): void;
+  wipe(): void;
+  readonly values: ReadonlyMap<string, LockValue>;
+}
+
+export function createLockBucket(
+  isAlive: (issueId: string, holder: LockEntry) => boolean,
+): LockBucket {
+  const values = new Map<string, LockValue>();
+  const write = (issueId: string, value: LockValue | null | undefined): void => {
+    if (value === null) values.delete(issueId);
+    else if (value) values.set(issueId, value);
+  };
+  return {
+    values,
+    wipe: () => values.clear(),
+    acquire: (issueId, entry) => {
+      const before = values.get(issueId) ?? null;
+      let result = acquire(before, entry);
+      if (result.outcome === "contended")
+        result = acquire(before, entry, isAlive(issueId, result.holder));
+      if (result.outcome === "contended" || result.outcome === "full")
+        return { outcome: "full", replaced: null };
+      if (result.write) write(issueId, result.write);
+      const holder = values.get(issueId)!.holder;
+      const changed = before !== null && before.holder.runId !== holder.runId;
+      const replaced = changed && holder.runId !== entry.runId ? holder : null;
+      return { outcome: result.outcome, replaced };
+    },
+    wait: (issueId, entry) => {
+      const before = values.get(issueId) ?? null;
+      if (before === null) return "waiting";
+      if (before.holder.runId === entry.runId) {
+        values.delete(issueId);
+        return "waiting";
+      }
+      const result = acquire(before, entry, true);
+      if (result.outcome === "waiting") write(issueId, result.write ?? undefined);
+      return result.outcome === "full" ? "full" : "waiting";
+    },
+    release: (issueId, runId) => {
+      const result = release(values.get(issueId) ?? null, runId);
+      write(issueId, result.write);
+      return result.granted;
+    },
+    assertHolder: (issueId, entry) =>
+      write(issueId, assertHolder(values.get(issueId) ?? null, entry) ?? undefined),
+  };
+}

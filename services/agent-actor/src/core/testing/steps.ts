@@ -1,0 +1,156 @@
+/**
+ * One step of a random history as plain data, and its effect on a world. A step that finds nothing to
+ * act on does nothing, so that any list of steps is a history and shrinks well.
+ */
+import type { Effect } from "../decision.js";
+import { terminalWakes } from "./store.js";
+import type { World } from "./world.js";
+import { idOf, wakeOf } from "./fixtures.js";
+
+export const stepKinds = [
+  "wake",
+  "deliver",
+  "crash-before-commit",
+  "perform",
+  "perform-and-keep",
+  "lose-effects",
+  "take",
+  "take-twice",
+  "progress",
+  "finish",
+  "fail",
+  "lose",
+  "vanish",
+  "repeat",
+  "repeat-any",
+  "cancel",
+  "pause",
+  "resume",
+  "reconcile",
+  "wipe-locks",
+] as const;
+export interface Step {
+  kind: (typeof stepKinds)[number];
+  /** Choices, each modulo what there is to choose from. */
+  a: number;
+  b: number;
+}
+
+const pick = <T>(list: readonly T[], at: number): T | undefined => list[at % (list.length || 1)];
+
+export function apply(world: World, { kind, a, b }: Step, at: number): void {
+  const box = pick(world.boxes, a)!;
+  const agentId = box.state.agent.id;
+  const running = world.runners.claims.filter(({ phase }) => phase === "running");
+  const claim = pick(running, b);
+  switch (kind) {
+    case "wake":
+      return wake(world, agentId, b, at);
+    case "deliver":
+      return world.step(box);
+    case "crash-before-commit":
+      return world.step(box, true);
+    case "perform":
+      return perform(world, pick(world.effects, b), false);
+    case "perform-and-keep":
+      return perform(world, pick(world.effects, b), true);
+    case "lose-effects":
+      return void (world.effects = []);
+    case "take":
+    case "take-twice": {
+      const execution = pick([...world.runners.stored.values()], b);
+      return execution && world.runners.take(execution, kind === "take-twice");
+    }
+    case "progress":
+      return claim?.unanswered === null ? world.runners.progress(claim) : undefined;
+    case "finish":
+    case "fail":
+      return claim && world.runners.finish(claim, kind === "fail" ? 1 : 0);
+    case "lose":
+      return claim && world.runners.lose(claim);
+    case "vanish":
+      return claim && world.runners.vanish(claim);
+    case "repeat": {
+      const silent = world.runners.claims.filter(({ unanswered }) => unanswered !== null);
+      const sender = pick(silent, b);
+      return sender && world.runners.again(sender);
+    }
+    case "repeat-any": {
+      const message = pick(world.sent, b);
+      return message && world.send(message.agentId, message.message);
+    }
+    case "cancel": {
+      const runId = pick([...world.store.runs.keys()], b);
+      const owner = runId && String(world.store.runs.get(runId)!["agentId"]);
+      if (runId && owner)
+        world.send(owner, {
+          kind: "cancel",
+          body: { runId, reason: "enough", actorType: "system" },
+        });
+      return;
+    }
+    case "pause":
+    case "resume":
+      return world.send(agentId, { kind, body: { actorType: "system" } });
+    case "reconcile":
+      return world.reconcile(box);
+    case "wipe-locks":
+      return world.locks.wipe();
+  }
+}
+
+/** Half of the wakes work on an issue, some are comments, some repeat an id or a key. */
+function wake(world: World, agentId: string, choice: number, at: number): void {
+  const issueId = choice % 2 === 0 ? pick(world.issues, choice >> 1) : undefined;
+  const taskKey = `task ${choice % 3}`;
+  const id = choice % 11 === 0 ? "again" : `wake ${at}`;
+  world.send(
+    agentId,
+    wakeOf({
+      id,
+      contextSnapshot: {
+        ...(issueId ? { issueId } : { taskKey }),
+        ...(choice % 5 === 0 ? { commentId: idOf(`comment ${at}`) } : {}),
+      },
+      ...(choice % 13 === 0 ? { idempotencyKey: "key" } : {}),
+    }),
+  );
+}
+
+function perform(world: World, effect: Effect | undefined, keep: boolean): void {
+  if (!effect) return;
+  if (!keep) world.effects = world.effects.filter((other) => other !== effect);
+  world.perform(effect);
+}
+
+/** Rounds until nothing is left to do: each frees at least one place in some queue. */
+const roundsMax = 300;
+
+/** Lets everything come to rest: all messages, effects and processes, and the periodic look. */
+export function drain(world: World): void {
+  for (const { state } of world.boxes)
+    world.send(state.agent.id, { kind: "resume", body: { actorType: "system" } });
+  for (let round = 0; round < roundsMax; round += 1) {
+    for (const box of world.boxes) {
+      while (box.waiting.length > 0) world.step(box);
+      world.reconcile(box);
+    }
+    for (const effect of world.effects.splice(0)) world.perform(effect);
+    for (const execution of [...world.runners.stored.values()])
+      world.runners.take(execution, false);
+    for (const claim of world.runners.claims) {
+      if (claim.unanswered) world.runners.again(claim);
+      else if (claim.phase === "running") world.runners.finish(claim, 0);
+    }
+    if (isAtRest(world)) return;
+  }
+}
+
+/** Nothing lives and every wake has its end. */
+export const isAtRest = (world: World): boolean =>
+  world.boxes.every(
+    ({ state, waiting }) =>
+      waiting.length === 0 && state.runs.length === 0 && state.waits.length === 0,
+  ) &&
+  world.effects.length === 0 &&
+  [...world.store.wakes.values()].every((wake) => terminalWakes.has(String(wake["status"])));

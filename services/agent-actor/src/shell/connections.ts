@@ -1,0 +1,115 @@
+/** What an actor host talks to: NATS, Postgres, the topology that must be there. Opened in order, checked, closed together. */
+import { openBucket } from "@reveille/shared/nats/bucket";
+import type { Bucket } from "@reveille/shared/nats/bucket";
+import { connectBus } from "@reveille/shared/nats/bus";
+import type { Bus } from "@reveille/shared/nats/bus";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { checkServerVersion } from "@reveille/shared/nats/topology-keeper";
+import { wrongVersion } from "@reveille/shared/errors";
+import { checkSchema } from "@reveille/shared/postgres/migrate";
+import { createPool } from "@reveille/shared/postgres/pool";
+import type { Pool } from "@reveille/shared/postgres/pool";
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { defaultSizes, topologyNames } from "@reveille/shared/protocol/topology";
+import type { TopologyNames } from "@reveille/shared/protocol/topology";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { ActorConfig } from "../config.js";
+import { keepTopology } from "./keeper.js";
+import type { KeeperContext } from "./keeper.js";
+
+export interface Connections {
+  subjects: Subjects;
+  names: TopologyNames;
+  pool: Pool;
+  /** For the lease and for ownership alone: a pool that is busy must not cost the lease. */
+  leasePool: Pool;
+  bus: Bus;
+  publisher: StoredPublisher;
+  issueLocks: Bucket;
+  runnerLeases: Bucket;
+  keeper: KeeperContext;
+  close(): Promise<void>;
+}
+
+/** 30 s for another host, or this one, to make the streams. */
+const topologyWaitMs = 30_000;
+const topologyPollMs = 500;
+
+/** @throws RuntimeError when a server is out of reach, too old, or the schema is not this version's. */
+export async function openConnections(
+  config: ActorConfig,
+  hostId: string,
+  logger: Logger,
+): Promise<Connections> {
+  const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
+  const names = topologyNames(subjects.prefix);
+  const onError = (error: Error): void =>
+    logger.warn({ err: error }, "a database connection failed");
+  const url = config.DATABASE_URL;
+  const pool = createPool({
+    url,
+    name: "reveille-agent-actor",
+    size: config.REVEILLE_DATABASE_POOL,
+    keyedPlans: true,
+    onError,
+  });
+  const leasePool = createPool({
+    url,
+    name: "reveille-host-lease",
+    size: 1,
+    statementTimeoutMs: 2_000,
+    onError,
+  });
+  await checkSchema(pool);
+  const bus = await connectBus({
+    url: config.NATS_URL,
+    name: `reveille-agent-actor-${hostId}`,
+    inboxPrefix: "_INBOX_actor",
+    credsFile: config.NATS_CREDS_FILE,
+    onError: (error) => logger.error({ err: error }, "NATS says no"),
+  });
+  checkServerVersion(bus);
+  const keeper = { pool, bus, subjects, sizes: sizesOf(config), hostId, logger };
+  await untilTopology(keeper, names.issueLocks);
+  const publisher = new StoredPublisher(bus);
+  return {
+    subjects,
+    names,
+    pool,
+    leasePool,
+    bus,
+    publisher,
+    issueLocks: await openBucket(bus, names.issueLocks),
+    runnerLeases: await openBucket(bus, names.runnerLeases),
+    keeper,
+    close: async () => {
+      publisher.close();
+      await bus.close();
+      await Promise.all([pool.end(), leasePool.end()]);
+    },
+  };
+}
+
+const sizesOf = (config: ActorConfig) => ({
+  ...defaultSizes,
+  replicas: config.REVEILLE_JETSTREAM_REPLICAS,
+  runnerLeaseTtlMs: config.REVEILLE_RUNNER_LEASE_TTL_MS,
+  ...(config.REVEILLE_LOGS_MAX_BYTES ? { logsBytesMax: config.REVEILLE_LOGS_MAX_BYTES } : {}),
+});
+
+/** Keeps the topology, or waits for the host that does. */
+async function untilTopology(keeper: KeeperContext, bucket: string): Promise<void> {
+  for (let waitedMs = 0; waitedMs < topologyWaitMs; waitedMs += topologyPollMs) {
+    await keepTopology(keeper);
+    const there = await openBucket(keeper.bus, bucket).then(
+      () => true,
+      () => false,
+    );
+    if (there) return;
+    await new Promise((go) => setTimeout(go, topologyPollMs));
+  }
+  throw wrongVersion(
+    "no actor host made the streams: is a topology keeper of another version at work?",
+  );
+}

@@ -119,7 +119,7 @@ function forward(ws: WebSocket, { companyId, live, metrics, sockets }: Forwardin
     }
     id += 1;
     metrics.count("reveille_event_frames_total");
-    ws.send(JSON.stringify({ id, ...frame }));
+    ws.send(`{"id":${id},${frame.rest}`);
   });
   alive.add(ws);
   ws.on("pong", () => alive.add(ws));

@@ -13,7 +13,11 @@ const frameSchema = z.object({
   createdAt: z.string(),
   payload: z.record(z.string(), z.unknown()),
 });
-export type LiveFrame = z.infer<typeof frameSchema>;
+export interface LiveFrame {
+  type: string;
+  /** The frame as JSON without its opening brace: each reader puts its own number before it. */
+  rest: string;
+}
 type Listener = (frame: LiveFrame) => void;
 
 export interface LiveEvents {
@@ -41,9 +45,12 @@ export function createLiveEvents(bus: Bus, subjects: Subjects, logger: Logger): 
       const subscription = bus.subscribe(subjects.companyEvents(companyId), (message) => {
         const frame = readFrame(message.data);
         // The subject says whose event it is, and who may publish there; the payload only repeats it.
-        if (!frame || frame.companyId !== companyId)
+        if (frame?.companyId !== companyId)
           logger.warn({ subject: message.subject }, "dropped an event that is none");
-        else for (const each of listeners) each(frame);
+        else {
+          const told = { type: frame.type, rest: JSON.stringify(frame).slice(1) };
+          for (const each of listeners) each(told);
+        }
       });
       company = { listeners, subscription };
       companies.set(companyId, company);
@@ -96,7 +103,7 @@ export function createLiveEvents(bus: Bus, subjects: Subjects, logger: Logger): 
   };
 }
 
-function readFrame(data: Uint8Array): LiveFrame | null {
+function readFrame(data: Uint8Array): z.infer<typeof frameSchema> | null {
   try {
     const read = frameSchema.safeParse(JSON.parse(Buffer.from(data).toString()));
     return read.success ? read.data : null;

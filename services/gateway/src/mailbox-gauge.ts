@@ -3,7 +3,7 @@
  * at the stream at most every two seconds, and only while somebody wants to wake.
  */
 import type { Bus } from "@reveille/shared/nats/bus";
-import { streamFill } from "@reveille/shared/nats/stream-fill";
+import { streamFacts } from "@reveille/shared/nats/stream-facts";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { overloaded } from "./errors.js";
 
@@ -25,7 +25,8 @@ export function createMailboxGauge(bus: Bus, stream: string, logger: Logger): Ma
 
   const look = async (): Promise<void> => {
     try {
-      fill = (await streamFill(bus, stream)) ?? 0;
+      const facts = await streamFacts(bus, stream);
+      fill = facts && facts.bytesMax > 0 ? facts.bytes / facts.bytesMax : 0;
     } catch (error) {
       // The publish that follows finds out by itself whether the stream can take it.
       logger.warn({ err: error }, "cannot see how full the mailbox is");

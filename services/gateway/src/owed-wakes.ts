@@ -55,8 +55,8 @@ export function createOwedWakes(
   subjects: Subjects,
   logger: Logger,
 ): OwedWakes {
-  /** When each row may be published again; holds only rows that were still owed at the last look. */
-  let next = new Map<string, { at: number; waitMs: number }>();
+  /** When each row may be published again; holds rows owed at the last look, and the newest. */
+  const next = new Map<string, { at: number; waitMs: number }>();
   let running: Promise<void> | null = null;
 
   const publishOne = async (wake: OwedWake): Promise<void> => {
@@ -85,7 +85,10 @@ export function createOwedWakes(
       [sweepMs, sweepMax],
     );
     const now = performance.now();
-    next = new Map(owed.rows.flatMap(({ wakeId }) => entryOf(next, wakeId)));
+    const owing = new Set(owed.rows.map(({ wakeId }) => wakeId));
+    for (const [wakeId, { at, waitMs }] of next)
+      // What was published a moment ago is not among the rows yet.
+      if (!owing.has(wakeId) && now - (at - waitMs) > 2 * sweepMs) next.delete(wakeId);
     const due = owed.rows.filter(({ wakeId }) => (next.get(wakeId)?.at ?? 0) <= now);
     await Promise.all(due.map(publishOne));
   };
@@ -114,9 +117,4 @@ export function createOwedWakes(
       await running;
     },
   };
-}
-
-function entryOf<V>(map: ReadonlyMap<string, V>, key: string): [string, V][] {
-  const value = map.get(key);
-  return value === undefined ? [] : [[key, value]];
 }

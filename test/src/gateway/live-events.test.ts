@@ -1,12 +1,9 @@
 // Live events over WebSocket: who gets in, what comes out, and what happens to a reader that does not read.
 import { randomUUID } from "node:crypto";
-import { createRequire } from "node:module";
-import type { WebSocket as Socket } from "ws";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { createAgent, eventually, startGatewayRig, subjects } from "./rig.js";
 import type { GatewayProcess, GatewayRig, Row } from "./rig.js";
-
-const { WebSocket } = createRequire(import.meta.url)("ws") as typeof import("ws");
 
 let rig: GatewayRig;
 let gateway: GatewayProcess;
@@ -21,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => rig?.stop());
 
 type Opened =
-  | { open: true; socket: Socket; frames: Row[]; closed: Promise<number> }
+  | { open: true; socket: WebSocket; frames: Row[]; closed: Promise<number> }
   | { open: false; status: number; body: string };
 
 function connect(company: string, headers: Record<string, string> = {}, query = "") {
@@ -30,7 +27,7 @@ function connect(company: string, headers: Record<string, string> = {}, query = 
     const socket = new WebSocket(url, { headers });
     const frames: Row[] = [];
     const closed = new Promise<number>((done) => socket.once("close", (code) => done(code)));
-    socket.on("message", (data) => frames.push(JSON.parse(String(data)) as Row));
+    socket.on("message", (data: Buffer) => frames.push(JSON.parse(data.toString()) as Row));
     socket.once("open", () => resolve({ open: true, socket, frames, closed }));
     socket.once("unexpected-response", (_, response) => {
       let body = "";

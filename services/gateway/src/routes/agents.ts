@@ -38,6 +38,8 @@ const createSchema = z.object({
 });
 const patchSchema = z.object(settings).partial();
 
+/** Agents in one answer, about 10 MB of JSON. */
+const listMax = 10_000;
 /** How long a change may take to show in the row. */
 const changeMs = 10_000;
 
@@ -47,7 +49,7 @@ export function agentRoutes(context: Context): AnyRoute[] {
     route({
       method: "GET",
       path: "/api/companies/:companyId/agents",
-      summary: "Agents of a company that are not terminated, oldest first",
+      summary: "Agents of a company that are not terminated, oldest first, 10,000 at most",
       params: companyParams,
       handle: async ({ params, actor }) => {
         await findCompany(db, actor, params.companyId);
@@ -55,6 +57,7 @@ export function agentRoutes(context: Context): AnyRoute[] {
           where: (table, { and, eq, ne }) =>
             and(eq(table.companyId, params.companyId), ne(table.status, "terminated")),
           orderBy: (table, { asc }) => [asc(table.createdAt), asc(table.id)],
+          limit: listMax,
         });
         return rows.map(presentAgent);
       },

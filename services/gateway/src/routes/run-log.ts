@@ -1,7 +1,7 @@
 /** A run's log in pages of NDJSON. */
 import { z } from "zod";
 import type { Context } from "../context.js";
-import { notFound } from "../errors.js";
+import { HttpError, notFound } from "../errors.js";
 import { findRun, runParams } from "../lookup.js";
 import { clamped } from "../paging.js";
 import type { AnyRoute } from "../route.js";
@@ -31,6 +31,11 @@ export function runLogRoutes({ db, logs }: Context): AnyRoute[] {
           limitBytes: query.limitBytes,
           over: run.status !== "queued" && run.status !== "running",
         });
+        // The stream keeps logs for days, the row remembers how long they were.
+        if (page.content === "" && query.offset === 0 && run.logBytes)
+          throw new HttpError(404, "Run log not found", {
+            details: { reason: "no longer stored", logBytes: run.logBytes },
+          });
         return { runId: run.id, store: run.logStore, logRef: run.logRef, ...page };
       },
     }),

@@ -9,16 +9,16 @@
  * never a result.
  */
 import { newId } from "@reveille/shared/protocol/ids";
-import type { Execution, RunEvent, RunResult } from "@reveille/shared/protocol/execution";
+import type { Execution, RunEvent } from "@reveille/shared/protocol/execution";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { runExecution } from "./execute.js";
-import type { ExecuteParts } from "./execute.js";
+import type { ExecuteParts, Executed } from "./execute.js";
 import { failedResult } from "./core/outcome.js";
 import { createStopLine } from "./core/stop.js";
 import type { LostReason, Stop } from "./core/stop.js";
 import type { GuardLink } from "./guard/guard-link.js";
-import type { Reports } from "./reports.js";
+import type { GoAnswer, Reports } from "./reports.js";
 import type { RunLog } from "./run-log.js";
 
 export interface Attempt {
@@ -53,65 +53,105 @@ const deliveriesMax = 4;
 /** Runs shorter than this tell their invocation with their end: one message less. */
 const shortRunMs = 50;
 
-export function startAttempt(parts: AttemptParts, first: WorkItem, execution: Execution): Attempt {
-  const { reports, guard } = parts;
-  const { companyId, agentId, runId } = execution;
-  const claim = {
-    runId,
-    attempt: execution.attempt,
-    claimId: newId(),
-    incarnation: parts.incarnation,
-  };
-  const logger = parts.logger.child({ runId, attempt: claim.attempt });
-  const line = createStopLine();
-  // More than one when it was delivered again while we waited; the newest is the one that counts, but
-  // a second stored copy would stay in the queue unless each is answered.
-  const items = [first];
-  let asking = true;
+export const startAttempt = (parts: AttemptParts, first: WorkItem, execution: Execution): Attempt =>
+  new ClaimedAttempt(parts, first, execution);
 
-  const ask = async (): Promise<"go" | "no" | "abandoned"> => {
-    guard.claim({ companyId, agentId, ...claim, ackSubject: first.ackSubject });
-    const answer = await reports.ask(execution, { ...claim, runnerId: parts.runnerId });
-    asking = false;
+type How = "ran" | "refused" | "lost";
+
+class ClaimedAttempt implements Attempt {
+  readonly runId: string;
+  readonly number: number;
+  readonly claimId = newId();
+  readonly done: Promise<How>;
+  readonly #parts: AttemptParts;
+  readonly #execution: Execution;
+  readonly #claim: Claim;
+  readonly #logger: Logger;
+  readonly #line = createStopLine();
+  /**
+   * More than one when it was delivered again while we waited: a second stored copy would stay in the
+   * queue unless each is answered.
+   */
+  readonly #items: WorkItem[];
+  #asking = true;
+
+  constructor(parts: AttemptParts, first: WorkItem, execution: Execution) {
+    const { runId, attempt } = execution;
+    this.runId = runId;
+    this.number = attempt;
+    this.#parts = parts;
+    this.#execution = execution;
+    this.#items = [first];
+    this.#claim = { runId, attempt, claimId: this.claimId, incarnation: parts.incarnation };
+    this.#logger = parts.logger.child({ runId, attempt });
+    this.done = this.#run().catch((error: unknown) => {
+      this.#logger.error({ err: error }, "the attempt broke; its lease tells");
+      return "lost";
+    });
+  }
+
+  get asking(): boolean {
+    return this.#asking;
+  }
+
+  again(item: WorkItem): void {
+    if (this.#asking && this.#items.length < deliveriesMax) this.#items.push(item);
+    else item.ack();
+  }
+
+  working(): void {
+    for (const item of this.#items) item.working();
+  }
+
+  stop(stop: Stop): void {
+    this.#line.ask(stop);
+    if (stop.kind === "lost") this.#parts.reports.abandon(this.claimId);
+  }
+
+  async #run(): Promise<How> {
+    const answer = await this.#ask();
+    const reason = this.#lostBy();
+    // Also without an answer: the go may have been committed and be on its way.
+    if (reason) return this.#lose(reason);
+    if (answer === "go") return this.#perform();
+    this.#parts.guard.end(this.claimId);
+    this.#logger.debug({ answer }, "not to be run");
+    return "refused";
+  }
+
+  async #ask(): Promise<GoAnswer> {
+    const { guard, reports, runnerId } = this.#parts;
+    const { companyId, agentId } = this.#execution;
+    guard.claim({ companyId, agentId, ...this.#claim, ackSubject: this.#items[0]!.ackSubject });
+    const answer = await reports.ask(this.#execution, { ...this.#claim, runnerId });
+    this.#asking = false;
     if (answer === "abandoned") {
       // Nobody answered in our time; whoever takes it next asks with a claim of his own.
-      for (const item of items) item.nak(0);
+      for (const item of this.#items) item.nak(0);
     } else {
-      for (const item of items) item.ack();
-      guard.went(claim.claimId);
+      for (const item of this.#items) item.ack();
+      guard.went(this.claimId);
     }
     return answer;
-  };
-  const lose = async (reason: LostReason): Promise<"lost"> => {
-    logger.warn({ reason }, "attempt lost");
-    await reports.lost(execution, { ...claim, reason });
-    guard.end(claim.claimId);
-    return "lost";
-  };
-  const perform = async (): Promise<"ran" | "lost"> => {
-    const log = parts.openLog(execution);
-    const events = pendingEvents(parts, execution, claim);
-    let result: RunResult;
-    let containment: "cgroup" | "best_effort" | "in_process" = "in_process";
-    try {
-      const done = await runExecution({ ...parts, logger }, execution, log, line, events.add);
-      ({ result, containment } = done);
-    } catch (error) {
-      logger.error({ err: error }, "the run broke in the runner");
-      result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");
-    }
-    const reason = parts.lostBy();
-    if (reason) line.ask({ kind: "lost", reason });
-    if (line.stop?.kind === "lost") {
+  }
+
+  async #perform(): Promise<How> {
+    const { reports, guard } = this.#parts;
+    const execution = this.#execution;
+    const log = this.#parts.openLog(execution);
+    const events = pendingEvents(reports, execution, this.#claim);
+    const { result, containment } = await this.#execute(log, events.add);
+    const reason = this.#lostBy();
+    if (reason) {
       log.cut("the attempt was lost");
       // Not waited for: the next attempt must not wait for this one's log.
       void log.seal();
       await events.flushed();
-      return lose(line.stop.reason);
+      return this.#lose(reason);
     }
     const [seal, progressCount] = await Promise.all([log.seal(), events.flushed()]);
     await reports.finished(execution, {
-      ...claim,
+      ...this.#claim,
       result,
       log: seal,
       stdoutExcerpt: log.tail("stdout", excerptBytes),
@@ -120,53 +160,46 @@ export function startAttempt(parts: AttemptParts, first: WorkItem, execution: Ex
       events: events.rest(),
       progressCount,
     });
-    guard.end(claim.claimId);
+    guard.end(this.claimId);
     return "ran";
-  };
-  const run = async (): Promise<"ran" | "refused" | "lost"> => {
-    const answer = await ask();
-    const reason = parts.lostBy() ?? (line.stop?.kind === "lost" ? line.stop.reason : null);
-    // Also without an answer: the go may have been committed and be on its way.
-    if (reason) return lose(reason);
-    if (answer === "go") return perform();
-    guard.end(claim.claimId);
-    logger.debug({ answer }, "not to be run");
-    return "refused";
-  };
-  return {
-    runId,
-    number: claim.attempt,
-    claimId: claim.claimId,
-    get asking() {
-      return asking;
-    },
-    again: (redelivered) => {
-      if (asking && items.length < deliveriesMax) items.push(redelivered);
-      else redelivered.ack();
-    },
-    working: () => {
-      for (const item of items) item.working();
-    },
-    stop: (stop) => {
-      line.ask(stop);
-      if (stop.kind === "lost") reports.abandon(claim.claimId);
-    },
-    done: run().catch((error: unknown) => {
-      logger.error({ err: error }, "the attempt broke; its lease tells");
-      return "lost";
-    }),
-  };
+  }
+
+  async #execute(log: RunLog, tell: (event: RunEvent) => void): Promise<Executed> {
+    const parts = { ...this.#parts, logger: this.#logger };
+    try {
+      return await runExecution(parts, this.#execution, log, this.#line, tell);
+    } catch (error) {
+      this.#logger.error({ err: error }, "the run broke in the runner");
+      const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");
+      return { result, containment: "in_process" };
+    }
+  }
+
+  #lostBy(): LostReason | null {
+    const { stop } = this.#line;
+    return this.#parts.lostBy() ?? (stop?.kind === "lost" ? stop.reason : null);
+  }
+
+  async #lose(reason: LostReason): Promise<How> {
+    this.#logger.warn({ reason }, "attempt lost");
+    await this.#parts.reports.lost(this.#execution, { ...this.#claim, reason });
+    this.#parts.guard.end(this.claimId);
+    return "lost";
+  }
+}
+
+interface Claim {
+  runId: string;
+  attempt: number;
+  claimId: string;
+  incarnation: string;
 }
 
 /**
  * Events on their way. The first of a run that lasts goes out as progress without being waited for;
  * whatever comes later, or early from a short run, travels with the end.
  */
-function pendingEvents(
-  parts: AttemptParts,
-  execution: Execution,
-  claim: { runId: string; attempt: number; claimId: string; incarnation: string },
-) {
+function pendingEvents(reports: Reports, execution: Execution, claim: Claim) {
   let events: RunEvent[] = [];
   let progressCount = 0;
   let sending: Promise<void> = Promise.resolve();
@@ -177,7 +210,7 @@ function pendingEvents(
     progressCount += 1;
     const sent = events;
     events = [];
-    sending = parts.reports.progress(execution, {
+    sending = reports.progress(execution, {
       ...claim,
       progressId: progressCount,
       events: sent,

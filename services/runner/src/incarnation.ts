@@ -3,25 +3,29 @@
  * or the lease fails, the whole life is over: its trees die, its attempts are lost, and the runner
  * begins another one. Reports of an ended life are still sent until they are answered.
  */
-import { newId } from "@reveille/shared/protocol/ids";
-import type { Execution, RunnerLease } from "@reveille/shared/protocol/execution";
-import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { hostname } from "node:os";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Bus } from "@reveille/shared/nats/bus";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
+import type { Execution, RunnerLease } from "@reveille/shared/protocol/execution";
+import { newId } from "@reveille/shared/protocol/ids";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
-import { hostname } from "node:os";
 import { startAttempt } from "./attempt.js";
-import type { Attempt } from "./attempt.js";
+import type { Attempt, AttemptParts } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
-import { treesOf } from "./containment/lifeline.js";
+import { cut, treesOf } from "./containment/lifeline.js";
+import type { ContainmentKind, Trees } from "./containment/tree.js";
 import type { LostReason, Stop } from "./core/stop.js";
 import { startGuard } from "./guard/guard-link.js";
+import type { GuardLink } from "./guard/guard-link.js";
 import { runnerVersion } from "./identity.js";
 import { takeLease } from "./lease.js";
+import type { Lease } from "./lease.js";
 import { createLiveLog } from "./live-log.js";
 import { createReports } from "./reports.js";
+import type { Reports } from "./reports.js";
 import { createRunLog } from "./run-log.js";
 import type { LogBudget } from "./run-log.js";
 
@@ -41,7 +45,7 @@ export interface RunnerParts {
 
 export interface Incarnation {
   readonly id: string;
-  readonly containment: "cgroup" | "best_effort";
+  readonly containment: ContainmentKind;
   /** Attempts that hold a slot. */
   readonly liveCount: number;
   /** Ended attempts whose reports have no answer. */
@@ -57,7 +61,7 @@ export interface Incarnation {
   end(limitMs: number): Promise<void>;
 }
 export interface IncarnationEvents {
-  /** A slot came free. */
+  /** A slot came free, or a report was answered: perhaps more can be taken. */
   onFree: () => void;
   /** This life is over; its attempts are being ended. */
   onFailed: (reason: LostReason) => void;
@@ -73,168 +77,207 @@ export async function openIncarnation(
   parts: RunnerParts,
   events: IncarnationEvents,
 ): Promise<Incarnation> {
-  const { config, subjects, bus } = parts;
-  const id = newId();
-  const logger = parts.logger.child({ incarnation: id });
-  const live = new Map<string, Attempt>();
-  const remembered = new Set<string>();
-  const startedAt = new Date().toISOString();
-  let failure: LostReason | null = null;
-  let guardGone = false;
+  const life = new Life(parts, events);
+  await life.begin();
+  return life;
+}
 
-  const fail = (reason: LostReason): void => {
-    if (failure) return;
-    failure = reason;
-    logger.error({ reason, attempts: live.size }, "this life of the runner is over");
-    for (const attempt of live.values()) attempt.stop({ kind: "lost", reason });
-    events.onFailed(reason);
-  };
-  const guard = await startGuard(
-    {
-      type: "hello",
-      incarnation: id,
-      runnerId: config.runnerId,
-      natsUrl: config.natsUrl,
-      natsCredsFile: config.natsCredsFile,
-      subjectPrefix: config.subjectPrefix,
-      workDir: config.workDir,
-      containment: config.containment,
-      logLevel: config.logLevel,
-    },
-    {
-      onExpired: () => fail("deadline"),
-      onGone: (why) => {
-        logger.error({ why }, "the guard is gone");
-        guardGone = true;
-        fail("guard_gone");
+class Life implements Incarnation {
+  readonly id = newId();
+  readonly #parts: RunnerParts;
+  readonly #events: IncarnationEvents;
+  readonly #logger: Logger;
+  readonly #reports: Reports;
+  readonly #startedAt = new Date().toISOString();
+  /** By run and attempt. */
+  readonly #live = new Map<string, Attempt>();
+  readonly #remembered = new Set<string>();
+  #guard!: GuardLink;
+  #trees!: Trees;
+  #lease: Lease | null = null;
+  #failure: LostReason | null = null;
+
+  constructor(parts: RunnerParts, events: IncarnationEvents) {
+    this.#parts = parts;
+    this.#events = events;
+    this.#logger = parts.logger.child({ incarnation: this.id });
+    this.#reports = createReports(
+      parts.bus,
+      parts.stored,
+      parts.subjects,
+      this.id,
+      events.onFree,
+      this.#logger,
+    );
+  }
+
+  async begin(): Promise<void> {
+    const { config, leases } = this.#parts;
+    try {
+      this.#guard = await this.#startGuard();
+      this.#trees = treesOf(this.#guard.lifeline, this.id);
+      this.#lease = await takeLease({
+        bucket: leases,
+        incarnation: this.id,
+        value: () => this.#leaseValue(),
+        renewMs: config.leaseRenewMs,
+        deadlineMs: config.guardDeadlineMs,
+        onRenewed: (deadlineNs) => this.#guard.deadline(deadlineNs),
+        onPassed: () => this.#fail("deadline"),
+        logger: this.#logger,
+      });
+      if (this.#failure !== null)
+        throw new Error(`this life was over before it began: ${String(this.#failure)}`);
+    } catch (error) {
+      await this.#close();
+      throw error;
+    }
+  }
+
+  get containment(): ContainmentKind {
+    return this.#trees.kind;
+  }
+  get liveCount(): number {
+    return this.#live.size;
+  }
+  get unanswered(): number {
+    return this.#reports.unanswered;
+  }
+
+  take(item: WorkItem, execution: Execution): Attempt | null {
+    const key = `${execution.runId}:${execution.attempt}`;
+    const known = this.#live.get(key);
+    if (known) known.again(item);
+    else if (this.#remembered.has(key)) item.ack();
+    if (known || this.#remembered.has(key)) return null;
+    const attempt = startAttempt(this.#attemptParts(), item, execution);
+    this.#live.set(key, attempt);
+    void attempt.done.then((how) => {
+      this.#live.delete(key);
+      // What was refused or lost may rightly come again.
+      if (how === "ran") this.#remember(key);
+      this.#events.onFree();
+    });
+    return attempt;
+  }
+
+  working(): void {
+    for (const attempt of this.#live.values()) if (attempt.asking) attempt.working();
+  }
+
+  cancel(claimId: string): void {
+    for (const attempt of this.#live.values())
+      if (attempt.claimId === claimId) attempt.stop({ kind: "cancel" });
+  }
+
+  stopAll(stop: Stop): void {
+    for (const attempt of this.#live.values()) attempt.stop(stop);
+  }
+
+  async idle(limitMs: number): Promise<void> {
+    if (this.#live.size === 0) return;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+    await Promise.race([Promise.all([...this.#live.values()].map(({ done }) => done)), limit]);
+    clearTimeout(timer);
+  }
+
+  async end(limitMs: number): Promise<void> {
+    const began = performance.now();
+    await this.idle(limitMs);
+    const left = await this.#reports.settled(Math.max(0, limitMs - (performance.now() - began)));
+    if (left > 0) this.#logger.error({ left }, "reports without an answer; the lease tells");
+    // Reported, dead and answered: now the guard has nothing left to say.
+    if (left === 0 && this.#live.size === 0) await this.#lease?.release();
+    await this.#close();
+  }
+
+  #fail(reason: LostReason): void {
+    if (this.#failure) return;
+    this.#failure = reason;
+    this.#logger.error({ reason, attempts: this.#live.size }, "this life of the runner is over");
+    this.stopAll({ kind: "lost", reason });
+    this.#events.onFailed(reason);
+  }
+
+  #startGuard(): Promise<GuardLink> {
+    const { runnerId, natsUrl, natsCredsFile, subjectPrefix, workDir, containment, logLevel } =
+      this.#parts.config;
+    const settings = { runnerId, natsUrl, natsCredsFile, subjectPrefix, workDir, containment };
+    return startGuard(
+      { type: "hello", incarnation: this.id, logLevel, ...settings },
+      {
+        onExpired: () => this.#fail("deadline"),
+        onGone: (why) => {
+          this.#logger.error({ why }, "the guard is gone");
+          this.#fail("guard_gone");
+        },
       },
-    },
-    logger,
-  );
-  const trees = treesOf(guard.lifeline, id);
-  const reports = createReports(bus, parts.stored, subjects, id, logger);
-  const lease = await takeLease({
-    bucket: parts.leases,
-    incarnation: id,
-    value: (): RunnerLease => ({
-      incarnation: id,
+      this.#logger,
+    );
+  }
+
+  #attemptParts(): AttemptParts {
+    const { config, subjects, inherited, logBus, logBudget } = this.#parts;
+    return {
+      inherited,
+      apiUrl: config.apiUrl,
+      workDir: config.workDir,
+      timeoutSecDefault: config.timeoutSecDefault,
+      runnerId: config.runnerId,
+      incarnation: this.id,
+      guard: this.#guard,
+      reports: this.#reports,
+      trees: this.#trees,
+      openLog: (execution) => {
+        const live = createLiveLog(logBus, subjects, execution);
+        return createRunLog({ ...execution, subjects, budget: logBudget, live });
+      },
+      lostBy: () => this.#failure ?? (this.#lease?.passed() ? "deadline" : null),
+      logger: this.#logger,
+    };
+  }
+
+  #leaseValue(): RunnerLease {
+    const { config, draining } = this.#parts;
+    return {
+      incarnation: this.id,
       runnerId: config.runnerId,
       pool: config.pool,
       hostname: hostname(),
       pid: process.pid,
       version: runnerVersion,
       slots: config.slots,
-      draining: parts.draining(),
-      containment: trees.kind,
-      startedAt,
-      runs: [...live.values()].map(({ runId, number, claimId }) => ({
+      draining: draining(),
+      containment: this.#trees.kind,
+      startedAt: this.#startedAt,
+      runs: [...this.#live.values()].map(({ runId, number, claimId }) => ({
         runId,
         attempt: number,
         claimId,
       })),
-    }),
-    renewMs: config.leaseRenewMs,
-    deadlineMs: config.guardDeadlineMs,
-    onRenewed: (deadlineNs) => guard.deadline(deadlineNs),
-    onPassed: () => fail("deadline"),
-    logger,
-  }).catch(async (error: unknown) => {
-    reports.close();
-    trees.close();
-    await (guardGone ? guard.kill() : guard.bye());
-    throw error;
-  });
-
-  if (failure !== null) {
-    reports.close();
-    trees.close();
-    lease.stop();
-    guard.kill();
-    throw new Error(`this life was over before it began: ${String(failure)}`);
+    };
   }
 
-  const openLog = (execution: Execution) =>
-    createRunLog({
-      ...execution,
-      subjects,
-      budget: parts.logBudget,
-      live: createLiveLog(parts.logBus, subjects, execution),
-    });
-  const idle = async (limitMs: number): Promise<void> => {
-    if (live.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
-    await Promise.race([Promise.all([...live.values()].map((attempt) => attempt.done)), limit]);
-    clearTimeout(timer);
-  };
-  return {
-    id,
-    containment: trees.kind,
-    get liveCount() {
-      return live.size;
-    },
-    get unanswered() {
-      return reports.unanswered;
-    },
-    take: (item, execution) => {
-      const key = `${execution.runId}:${execution.attempt}`;
-      const known = live.get(key);
-      if (known) known.again(item);
-      else if (remembered.has(key)) item.ack();
-      if (known || remembered.has(key)) return null;
-      const attempt = startAttempt(
-        {
-          ...parts,
-          apiUrl: config.apiUrl,
-          workDir: config.workDir,
-          timeoutSecDefault: config.timeoutSecDefault,
-          runnerId: config.runnerId,
-          incarnation: id,
-          guard,
-          reports,
-          trees,
-          openLog,
-          lostBy: () => failure ?? (lease.passed() ? "deadline" : null),
-          logger,
-        },
-        item,
-        execution,
-      );
-      live.set(key, attempt);
-      void attempt.done.then((how) => {
-        live.delete(key);
-        // What was refused or lost may rightly come again.
-        if (how === "ran") remembered.add(key);
-        if (remembered.size > rememberedMax) remembered.delete(remembered.values().next().value!);
-        events.onFree();
-      });
-      return attempt;
-    },
-    working: () => {
-      for (const attempt of live.values()) if (attempt.asking) attempt.working();
-    },
-    cancel: (claimId) => {
-      for (const attempt of live.values())
-        if (attempt.claimId === claimId) attempt.stop({ kind: "cancel" });
-    },
-    stopAll: (stop) => {
-      for (const attempt of live.values()) attempt.stop(stop);
-    },
-    idle,
-    end: async (limitMs) => {
-      const began = performance.now();
-      await idle(limitMs);
-      const left = await reports.settled(Math.max(0, limitMs - (performance.now() - began)));
-      if (left > 0) logger.error({ left }, "reports without an answer; the lease tells");
-      // Reported, dead and answered: now the guard has nothing left to say.
-      if (left === 0 && live.size === 0) await lease.release();
-      else lease.stop();
-      reports.close();
-      trees.close();
-      if (guardGone) return guard.kill();
-      const limit = setTimeout(() => guard.kill(), releaseGuardMs);
-      await guard.bye();
-      clearTimeout(limit);
-    },
-  };
+  #remember(key: string): void {
+    this.#remembered.add(key);
+    for (const oldest of this.#remembered) {
+      if (this.#remembered.size <= rememberedMax) return;
+      this.#remembered.delete(oldest);
+    }
+  }
+
+  /** Whatever is left: reports stop, the lifeline is cut, the guard ends. */
+  async #close(): Promise<void> {
+    this.#lease?.stop();
+    this.#reports.close();
+    this.#trees?.close();
+    const guard = this.#guard as GuardLink | undefined;
+    if (!guard) return;
+    const limit = setTimeout(() => guard.kill(), releaseGuardMs);
+    await guard.bye();
+    clearTimeout(limit);
+    // Its guard would have done it.
+    if (this.#failure === "guard_gone") await cut(guard.lifeline, this.id);
+  }
 }

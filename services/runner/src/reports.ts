@@ -3,7 +3,7 @@
  * actor's answer comes after its commit, so an answered report cannot be lost. Repeats are harmless:
  * a claim gets one go, a report of an ended attempt is stale. One timer for all of them.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { Bus, BusSubscription } from "@reveille/shared/nats/bus";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import type {
@@ -57,129 +57,164 @@ interface Open {
   answered: (kind: AnswerKind | null) => void;
 }
 
+/** `onEnded` is called when the report of an ended attempt was answered. */
 export function createReports(
   bus: Bus,
   stored: StoredPublisher,
   subjects: Subjects,
   incarnation: string,
+  onEnded: () => void,
   logger: Logger,
 ): Reports {
-  const open = new Map<string, Open>();
-  let ended = 0;
-  let waiting: (() => void)[] = [];
-  let closed = false;
-  const isEnd = (kind: Kind): boolean => kind === "finished" || kind === "lost";
+  return new ReportSender(bus, stored, subjects, incarnation, onEnded, logger);
+}
 
-  const drop = (key: string, entry: Open): void => {
-    if (!open.delete(key)) return;
-    if (isEnd(entry.kind)) ended -= 1;
-    if (ended === 0) for (const resolve of waiting.splice(0)) resolve();
-  };
-  const add = (key: string, entry: Open): void => {
-    if (isEnd(entry.kind) && !open.has(key)) ended += 1;
-    open.set(key, entry);
-  };
-  const subscription = bus.subscribe(subjects.answer(incarnation), (message) => {
-    const answer = readAnswer(message.data);
-    if (!answer) return logger.warn("an answer could not be read");
-    const key = `${answer.claimId}:${answer.report}`;
-    const entry = open.get(key);
-    if (!entry) return;
-    drop(key, entry);
-    entry.answered(answer.answer);
-    if (!isEnd(answer.report)) return;
-    // Over for this claim: a progress report on its way has been overtaken.
-    open.delete(`${answer.claimId}:progress`);
-    if (answer.answer !== "committed")
-      logger.warn(
-        {
-          runId: answer.runId,
-          attempt: answer.attempt,
-          report: answer.report,
-          answer: answer.answer,
-          reason: answer.reason,
-        },
-        "the report changed nothing",
+const isEnd = (kind: Kind): boolean => kind === "finished" || kind === "lost";
+
+class ReportSender implements Reports {
+  readonly #bus: Bus;
+  readonly #stored: StoredPublisher;
+  readonly #subjects: Subjects;
+  readonly #onEnded: () => void;
+  readonly #logger: Logger;
+  readonly #open = new Map<string, Open>();
+  readonly #subscription: BusSubscription;
+  readonly #sweep: NodeJS.Timeout;
+  /** Open reports of ended attempts. */
+  #ended = 0;
+  #waiting: (() => void)[] = [];
+  #closed = false;
+
+  constructor(
+    bus: Bus,
+    stored: StoredPublisher,
+    subjects: Subjects,
+    incarnation: string,
+    onEnded: () => void,
+    logger: Logger,
+  ) {
+    this.#bus = bus;
+    this.#stored = stored;
+    this.#subjects = subjects;
+    this.#onEnded = onEnded;
+    this.#logger = logger;
+    this.#subscription = bus.subscribe(subjects.answer(incarnation), ({ data }) =>
+      this.#hear(data),
+    );
+    this.#sweep = setInterval(() => this.#resend(), sweepEveryMs);
+  }
+
+  ask(to: Addressee, report: RunStarted): Promise<GoAnswer> {
+    return new Promise((resolve) => {
+      const entry = this.#add("started", to, report, (kind) =>
+        resolve(kind === null ? "abandoned" : kind === "go" ? "go" : "no"),
       );
-  });
-  const sweep = setInterval(() => {
-    if (!bus.connected) return;
-    const now = performance.now();
-    for (const entry of open.values()) {
-      if (entry.nextAt > now) continue;
-      bus.publish(entry.subject, entry.payload);
-      entry.pauseMs =
-        entry.kind === "started" ? resendFirstMs : Math.min(entry.pauseMs * 2, resendMaxMs);
-      entry.nextAt = now + entry.pauseMs;
-    }
-  }, sweepEveryMs);
+      // Without an acknowledgement of its own: the answer is one, and it costs a third less.
+      this.#bus.publish(entry.subject, entry.payload);
+      entry.nextAt = performance.now() + resendFirstMs;
+    });
+  }
 
-  const store = async (kind: Kind, to: Addressee, report: { claimId: string }): Promise<void> => {
+  abandon(claimId: string): void {
+    const key = `${claimId}:started`;
+    const entry = this.#open.get(key);
+    if (!entry) return;
+    this.#drop(key, entry);
+    entry.answered(null);
+  }
+
+  progress(to: Addressee, report: RunProgress): Promise<void> {
+    return this.#store("progress", to, report);
+  }
+  finished(to: Addressee, report: RunFinished): Promise<void> {
+    return this.#store("finished", to, report);
+  }
+  lost(to: Addressee, report: RunLost): Promise<void> {
+    return this.#store("lost", to, report);
+  }
+
+  get unanswered(): number {
+    return this.#ended;
+  }
+
+  async settled(limitMs: number): Promise<number> {
+    if (this.#ended === 0) return 0;
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, limitMs);
+      this.#waiting.push(() => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+    return this.#ended;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#sweep);
+    this.#subscription.unsubscribe();
+    this.#open.clear();
+  }
+
+  #add(kind: Kind, to: Addressee, report: { claimId: string }, answered: Open["answered"]): Open {
     const entry: Open = {
-      subject: subjects.mailbox(to.companyId, to.agentId, `run.${kind}`),
+      subject: this.#subjects.mailbox(to.companyId, to.agentId, `run.${kind}`),
       payload: encodePayload(report),
       pauseMs: resendFirstMs,
       nextAt: Infinity,
       kind,
-      answered: () => undefined,
+      answered,
     };
-    add(`${report.claimId}:${kind}`, entry);
+    const key = `${report.claimId}:${kind}`;
+    if (isEnd(kind) && !this.#open.has(key)) this.#ended += 1;
+    this.#open.set(key, entry);
+    return entry;
+  }
+
+  #drop(key: string, entry: Open): void {
+    if (!this.#open.delete(key) || !isEnd(entry.kind)) return;
+    this.#ended -= 1;
+    this.#onEnded();
+    if (this.#ended === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  async #store(kind: Kind, to: Addressee, report: { claimId: string }): Promise<void> {
+    const entry = this.#add(kind, to, report, () => undefined);
     try {
-      await stored.publish(entry.subject, entry.payload);
+      await this.#stored.publish(entry.subject, entry.payload);
     } catch (error) {
-      if (closed) return;
+      if (this.#closed) return;
       // Sent again below all the same: nothing else would end this run before its lease does.
-      logger.error({ err: error, claimId: report.claimId, kind }, "a report was not stored");
+      this.#logger.error({ err: error, claimId: report.claimId, kind }, "a report was not stored");
     } finally {
       entry.nextAt = performance.now() + entry.pauseMs;
     }
-  };
-  return {
-    ask: (to, report) =>
-      new Promise((resolve) => {
-        const entry: Open = {
-          subject: subjects.mailbox(to.companyId, to.agentId, "run.started"),
-          payload: encodePayload(report),
-          pauseMs: resendFirstMs,
-          nextAt: performance.now() + resendFirstMs,
-          kind: "started",
-          answered: (kind) => resolve(kind === null ? "abandoned" : kind === "go" ? "go" : "no"),
-        };
-        add(`${report.claimId}:started`, entry);
-        // Without an acknowledgement of its own: the answer is one, and it costs a third less.
-        bus.publish(entry.subject, entry.payload);
-      }),
-    abandon: (claimId) => {
-      const entry = open.get(`${claimId}:started`);
-      if (!entry) return;
-      drop(`${claimId}:started`, entry);
-      entry.answered(null);
-    },
-    progress: (to, report) => store("progress", to, report),
-    finished: (to, report) => store("finished", to, report),
-    lost: (to, report) => store("lost", to, report),
-    get unanswered() {
-      return ended;
-    },
-    settled: async (limitMs) => {
-      if (ended === 0) return 0;
-      await new Promise<void>((resolve) => {
-        const limit = setTimeout(resolve, limitMs);
-        waiting.push(() => {
-          clearTimeout(limit);
-          resolve();
-        });
-      });
-      return ended;
-    },
-    close: () => {
-      closed = true;
-      clearInterval(sweep);
-      subscription.unsubscribe();
-      waiting = [];
-      open.clear();
-    },
-  };
+  }
+
+  #hear(data: Uint8Array): void {
+    const answer = readAnswer(data);
+    if (!answer) return this.#logger.warn("an answer could not be read");
+    const key = `${answer.claimId}:${answer.report}`;
+    const entry = this.#open.get(key);
+    if (!entry) return;
+    this.#drop(key, entry);
+    entry.answered(answer.answer);
+    if (!isEnd(answer.report)) return;
+    // Over for this claim: a progress report on its way has been overtaken.
+    this.#open.delete(`${answer.claimId}:progress`);
+    if (answer.answer !== "committed") this.#logger.warn({ answer }, "the report changed nothing");
+  }
+
+  #resend(): void {
+    if (!this.#bus.connected) return;
+    const now = performance.now();
+    for (const entry of this.#open.values()) {
+      if (entry.nextAt > now) continue;
+      this.#bus.publish(entry.subject, entry.payload);
+      if (entry.kind !== "started") entry.pauseMs = Math.min(entry.pauseMs * 2, resendMaxMs);
+      entry.nextAt = now + entry.pauseMs;
+    }
+  }
 }
 
 /** Ours and trusted, but a runner must not fall over what somebody published by hand. */

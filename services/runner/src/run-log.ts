@@ -50,6 +50,8 @@ const allBytesMax = 32 * 1024 * 1024;
 /** Messages in flight for one run: bounds floods of tiny writes on changing streams. */
 const runChunksMax = 256;
 const tailBytes = 64 * 1024;
+/** What a seal may hold. */
+const cutCharsMax = 500;
 const sha256OfNothing = createHash("sha256").digest("hex");
 
 export interface RunLogOptions {
@@ -61,125 +63,149 @@ export interface RunLogOptions {
   live: LiveLog;
 }
 
-export function createRunLog(options: RunLogOptions): RunLog {
-  const { companyId, runId, attempt, subjects, budget } = options;
-  const tails: Partial<Record<OutputStream, ByteTail>> = {};
-  const offsets: Record<LogStreamName, number> = { stdout: 0, stderr: 0, system: 0 };
-  let hash: Hash | null = null;
-  let bytes = 0;
-  let sequence = 0;
-  let ownBytes = 0;
-  let ownChunks = 0;
-  let cutReason: string | null = null;
-  let gathered: { stream: OutputStream; parts: Buffer[]; bytes: number } | null = null;
-  let timer: NodeJS.Timeout | null = null;
-  let pressed = false;
-  let listener: (pressed: boolean) => void = () => undefined;
-  let idle: (() => void) | null = null;
+export const createRunLog = (options: RunLogOptions): RunLog => new LogWriter(options);
 
-  const publish = (stream: LogStreamName, payload: Uint8Array, end?: string): Promise<unknown> => {
-    const number = sequence++;
-    const offset = offsets[stream];
-    offsets[stream] += payload.length;
-    return budget.publisher.publish(subjects.log(companyId, runId, stream), payload, {
+class LogWriter implements RunLog {
+  readonly #options: RunLogOptions;
+  readonly #budget: LogBudget;
+  readonly #tails: Partial<Record<OutputStream, ByteTail>> = {};
+  readonly #offsets: Record<LogStreamName, number> = { stdout: 0, stderr: 0, system: 0 };
+  #hash: Hash | null = null;
+  #bytes = 0;
+  #sequence = 0;
+  #ownBytes = 0;
+  #ownChunks = 0;
+  #cutReason: string | null = null;
+  #gathered: { stream: OutputStream; parts: Buffer[]; bytes: number } | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #pressed = false;
+  #listener: (pressed: boolean) => void = () => undefined;
+  #idle: (() => void) | null = null;
+
+  constructor(options: RunLogOptions) {
+    this.#options = options;
+    this.#budget = options.budget;
+  }
+
+  write(stream: OutputStream, chunk: Buffer): void {
+    (this.#tails[stream] ??= createByteTail(tailBytes)).push(chunk);
+    this.#options.live.write(stream, chunk);
+    for (let at = 0; at < chunk.length; at += chunkBytesMax)
+      this.#gather(
+        stream,
+        at === 0 && chunk.length <= chunkBytesMax ? chunk : chunk.subarray(at, at + chunkBytesMax),
+      );
+  }
+
+  onPressure(listener: (pressed: boolean) => void): void {
+    this.#listener = listener;
+  }
+
+  tail(stream: OutputStream, bytesMax: number): string {
+    return this.#tails[stream]?.text(bytesMax) ?? "";
+  }
+
+  cut(reason: string): void {
+    this.#cutReason ??= reason.slice(0, cutCharsMax);
+  }
+
+  async seal(): Promise<LogSeal> {
+    this.#flush();
+    if (this.#ownChunks > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#budget.pressed.delete(this.#relax);
+    this.#options.live.end();
+    const sha256 = this.#hash?.digest("hex") ?? sha256OfNothing;
+    // A header is one line of ASCII.
+    const cut =
+      this.#cutReason === null ? "" : `; cut=${this.#cutReason.replace(/[^\x20-\x7e]/g, "?")}`;
+    const end = `chunks=${this.#sequence}; bytes=${this.#bytes}; sha256=${sha256}${cut}`;
+    try {
+      await this.#publish("system", new Uint8Array(0), end);
+    } catch (error) {
+      this.cut(`the closing message was not stored: ${(error as Error).message}`);
+    }
+    return {
+      bytes: this.#bytes,
+      sha256,
+      ...(this.#cutReason === null ? {} : { cut: this.#cutReason }),
+    };
+  }
+
+  #gather(stream: OutputStream, chunk: Buffer): void {
+    const open = this.#gathered;
+    if (open && (open.stream !== stream || open.bytes + chunk.length > chunkBytesMax))
+      this.#flush();
+    (this.#hash ??= createHash("sha256")).update(chunk);
+    this.#bytes += chunk.length;
+    const gathered = (this.#gathered ??= { stream, parts: [], bytes: 0 });
+    gathered.parts.push(chunk);
+    gathered.bytes += chunk.length;
+    if (this.#ownChunks === 0 || gathered.bytes >= chunkBytesMax) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), gatherMs);
+  }
+
+  #flush(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    const gathered = this.#gathered;
+    this.#gathered = null;
+    if (!gathered || this.#cutReason !== null) return;
+    const { stream, parts, bytes } = gathered;
+    const from = this.#bytes - bytes;
+    this.#ownBytes += bytes;
+    this.#ownChunks += 1;
+    this.#budget.inFlight += bytes;
+    this.#publish(stream, parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes)).then(
+      () => this.#settle(bytes),
+      (error: Error) => {
+        this.cut(`not stored from byte ${from} on: ${error.message}`);
+        this.#settle(bytes);
+      },
+    );
+    const full = this.#ownBytes > runBytesMax || this.#ownChunks > runChunksMax;
+    if (full || this.#budget.inFlight > allBytesMax) this.#press();
+  }
+
+  #publish(stream: LogStreamName, payload: Uint8Array, end?: string): Promise<unknown> {
+    const { companyId, runId, attempt, subjects } = this.#options;
+    const sequence = this.#sequence++;
+    const offset = this.#offsets[stream];
+    this.#offsets[stream] += payload.length;
+    return this.#budget.publisher.publish(subjects.log(companyId, runId, stream), payload, {
       headers: {
-        "Nats-Msg-Id": `${companyId}:${runId}:${attempt}:${number}`,
-        [headers.logSequence]: String(number),
+        "Nats-Msg-Id": `${companyId}:${runId}:${attempt}:${sequence}`,
+        [headers.logSequence]: String(sequence),
         [headers.logOffset]: String(offset),
         [headers.logTime]: new Date().toISOString(),
         [headers.logAttempt]: String(attempt),
         ...(end === undefined ? {} : { [headers.logEnd]: end }),
       },
     });
-  };
-  const press = (): void => {
-    if (pressed) return;
-    pressed = true;
-    budget.pressed.add(relax);
-    listener(true);
-  };
-  const relax = (): void => {
-    if (ownBytes > runBytesMax / 2 || ownChunks > runChunksMax / 2) return;
-    budget.pressed.delete(relax);
-    pressed = false;
-    listener(false);
-  };
-  const settle = (size: number): void => {
-    ownBytes -= size;
-    ownChunks -= 1;
-    budget.inFlight -= size;
-    if (ownChunks === 0) {
-      flush();
-      if (ownChunks === 0) idle?.();
+  }
+
+  /** A chunk is stored, or given up. */
+  #settle(bytes: number): void {
+    this.#ownBytes -= bytes;
+    this.#ownChunks -= 1;
+    this.#budget.inFlight -= bytes;
+    if (this.#ownChunks === 0) {
+      this.#flush();
+      if (this.#ownChunks === 0) this.#idle?.();
     }
-    if (budget.inFlight <= allBytesMax / 2) for (const one of budget.pressed) one();
-  };
-  const flush = (): void => {
-    if (timer) clearTimeout(timer);
-    timer = null;
-    if (!gathered) return;
-    const { stream, parts, bytes: size } = gathered;
-    gathered = null;
-    if (cutReason !== null) return;
-    const payload = parts.length === 1 ? parts[0]! : Buffer.concat(parts, size);
-    const from = bytes - size;
-    ownBytes += size;
-    ownChunks += 1;
-    budget.inFlight += size;
-    publish(stream, payload).then(
-      () => settle(size),
-      (error: Error) => {
-        cutReason ??= `not stored from byte ${from} on: ${error.message}`.slice(0, 500);
-        settle(size);
-      },
-    );
-    if (ownBytes > runBytesMax || ownChunks > runChunksMax || budget.inFlight > allBytesMax)
-      press();
-  };
-  const gather = (stream: OutputStream, chunk: Buffer): void => {
-    if (gathered && (gathered.stream !== stream || gathered.bytes + chunk.length > chunkBytesMax))
-      flush();
-    (hash ??= createHash("sha256")).update(chunk);
-    bytes += chunk.length;
-    gathered ??= { stream, parts: [], bytes: 0 };
-    gathered.parts.push(chunk);
-    gathered.bytes += chunk.length;
-    if (ownChunks === 0 || gathered.bytes >= chunkBytesMax) flush();
-    else timer ??= setTimeout(flush, gatherMs);
-  };
-  return {
-    write: (stream, chunk) => {
-      (tails[stream] ??= createByteTail(tailBytes)).push(chunk);
-      options.live.write(stream, chunk);
-      for (let at = 0; at < chunk.length; at += chunkBytesMax)
-        gather(
-          stream,
-          chunk.length <= chunkBytesMax ? chunk : chunk.subarray(at, at + chunkBytesMax),
-        );
-    },
-    onPressure: (heard) => void (listener = heard),
-    tail: (stream, bytesMax) => tails[stream]?.text(bytesMax) ?? "",
-    cut: (reason) => void (cutReason ??= reason.slice(0, 500)),
-    seal: async () => {
-      flush();
-      if (ownChunks > 0) await new Promise<void>((resolve) => (idle = resolve));
-      budget.pressed.delete(relax);
-      options.live.end();
-      const sha256 = hash?.digest("hex") ?? sha256OfNothing;
-      const cut = cutReason === null ? "" : `; cut=${cutReason.replace(/[^\x20-\x7e]/g, "?")}`;
-      try {
-        await publish(
-          "system",
-          new Uint8Array(0),
-          `chunks=${sequence}; bytes=${bytes}; sha256=${sha256}${cut}`,
-        );
-      } catch (error) {
-        cutReason ??= `the closing message was not stored: ${(error as Error).message}`.slice(
-          0,
-          500,
-        );
-      }
-      return { bytes, sha256, ...(cutReason === null ? {} : { cut: cutReason }) };
-    },
+    if (this.#budget.inFlight <= allBytesMax / 2) for (const relax of this.#budget.pressed) relax();
+  }
+
+  #press(): void {
+    if (this.#pressed) return;
+    this.#pressed = true;
+    this.#budget.pressed.add(this.#relax);
+    this.#listener(true);
+  }
+
+  readonly #relax = (): void => {
+    if (this.#ownBytes > runBytesMax / 2 || this.#ownChunks > runChunksMax / 2) return;
+    this.#budget.pressed.delete(this.#relax);
+    this.#pressed = false;
+    this.#listener(false);
   };
 }

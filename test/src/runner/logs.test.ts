@@ -15,7 +15,8 @@ const scratch = mkdtempSync(join(tmpdir(), "reveille-logs-"));
 let rig: Rig;
 let runner: RunnerProcess;
 beforeAll(async () => {
-  rig = await startRig(scratch);
+  // A full lease: NATS is away for a while below, and that alone must kill nothing.
+  rig = await startRig(scratch, 30_000);
   runner = await rig.runner();
 });
 afterAll(async () => {

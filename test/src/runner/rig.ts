@@ -64,7 +64,7 @@ export interface RunnerProcess {
 
 /** Polls until `look` answers something; the diagnostic says what was waited for. */
 export async function eventually<T>(
-  what: string,
+  what: string | (() => string),
   look: () => T | null | undefined | false | Promise<T | null | undefined | false>,
   timeoutMs = 10_000,
 ): Promise<T> {
@@ -72,7 +72,10 @@ export async function eventually<T>(
   for (;;) {
     const seen = await look();
     if (seen !== null && seen !== undefined && seen !== false) return seen;
-    if (performance.now() > giveUpAt) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > giveUpAt) {
+      const waitedFor = typeof what === "string" ? what : what();
+      throw new Error(`not within ${timeoutMs} ms: ${waitedFor}`);
+    }
     await new Promise<void>((resume) => setTimeout(resume, 10));
   }
 }
@@ -104,10 +107,11 @@ export function processesWith(text: string): number[] {
 export const witnesses = (file: string): number[] =>
   existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) : [];
 
-export async function startRig(scratch: string): Promise<Rig> {
+/** `leaseTtlMs`: the guard's deadline is at most two thirds of it. */
+export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig> {
   const nats = await startTestNats();
   const bus = await connectBus({ url: nats.serviceUrl, name: "rig", inboxPrefix: "_INBOX_rig" });
-  await ensureTopology(bus, subjects, 1, 4, { ...defaultSizes, runnerLeaseTtlMs: 6_000 });
+  await ensureTopology(bus, subjects, 1, 4, { ...defaultSizes, runnerLeaseTtlMs: leaseTtlMs });
   const children: ChildProcess[] = [];
   return {
     nats,
@@ -205,8 +209,7 @@ async function startRunnerProcess(
     guardPid: () => {
       const line = lines.findLast((one) => one.includes('"guard started"'));
       if (!line) throw new Error(`no guard was started:\n${lines.join("\n")}`);
-      // The line's own pid is the runner's; the guard's is the last of that name.
-      return Number(/.*"pid":(\d+)/.exec(line)?.[1]);
+      return (JSON.parse(line) as { guardPid: number }).guardPid;
     },
   };
 }
@@ -217,7 +220,10 @@ function fakeActor(bus: Bus): FakeActor {
     answer: ({ kind }) => (kind === "started" ? "go" : "committed"),
     until: (kind, runId, timeoutMs = 15_000) =>
       eventually(
-        `run.${kind} of ${runId}; heard: ${JSON.stringify(actor.heard.map((one) => one.kind))}`,
+        () => {
+          const ofRun = actor.heard.filter((one) => one.report.runId === runId);
+          return `run.${kind} of ${runId}; heard of it: ${ofRun.map((one) => one.kind).join(", ")}`;
+        },
         () => actor.heard.find((one) => one.kind === kind && one.report.runId === runId)?.report,
         timeoutMs,
       ),

@@ -3,6 +3,7 @@
  * and notices when it is gone or answers no more. Knows nothing of NATS.
  */
 import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Logger } from "@reveille/shared/runtime/log";
@@ -45,102 +46,141 @@ export async function startGuard(
   events: GuardEvents,
   logger: Logger,
 ): Promise<GuardLink> {
-  const child = spawn(process.execPath, [entry], {
-    // Its own session: what is sent to the runner's group must not end both.
-    detached: true,
-    stdio: ["pipe", "inherit", "inherit", "pipe"],
-  });
-  const input = child.stdin as Writable;
-  const output = child.stdio[3] as Readable;
-  let leaving = false;
-  let over = false;
-  let unanswered = 0;
-  const gone = (why: string): void => {
-    clearInterval(pinging);
-    if (over || leaving) return;
-    over = true;
-    events.onGone(why);
-  };
-  const send = (message: ToGuard): void => {
-    if (input.writable) input.write(`${JSON.stringify(message)}\n`);
-  };
-  input.on("error", (error: Error) => gone(`its pipe broke: ${error.message}`));
-  output.on("error", (error: Error) => gone(`its pipe broke: ${error.message}`));
-  const exited = new Promise<void>((resolve) => {
-    child.once("error", (error) => {
-      gone(`it could not be started: ${error.message}`);
-      resolve();
-    });
-    child.once("exit", (code, signal) => {
-      gone(`it ended with ${signal ?? code}`);
-      resolve();
-    });
-  });
-  const pinging = setInterval(() => {
-    if (unanswered >= unansweredMax) return gone(`${unanswered} pings without an answer`);
-    unanswered += 1;
-    send({ type: "ping" });
-  }, pingEveryMs);
-
-  output.setEncoding("utf8");
-  const lifeline = await new Promise<Lifeline>((resolve, reject) => {
-    const limit = setTimeout(() => reject(new Error("the guard did not start")), startTimeoutMs);
-    const settle = (): void => clearTimeout(limit);
-    void exited.then(() => {
-      settle();
-      reject(new Error("the guard ended while it started"));
-    });
-    output.on(
-      "data",
-      lineReader((message: FromGuard) => {
-        if (message.type === "pong") unanswered = 0;
-        else if (message.type === "expired") events.onExpired();
-        else {
-          settle();
-          if (message.type === "ready") resolve(message.lifeline);
-          else reject(new Error(message.reason));
-        }
-      }),
-    );
-    send(hello);
-  }).catch((error: unknown) => {
-    leaving = true;
-    clearInterval(pinging);
-    child.kill("SIGKILL");
+  const guard = new GuardProcess(events);
+  try {
+    await guard.begin(hello);
+  } catch (error) {
+    guard.kill();
     throw error;
-  });
-  logger.debug({ pid: child.pid, lifeline }, "guard started");
+  }
+  logger.debug({ guardPid: guard.pid, lifeline: guard.lifeline }, "guard started");
+  return guard;
+}
 
-  // Lines of one turn go out in one write; nothing of a claim runs before a later turn.
-  let corked = false;
-  const sendSoon = (message: ToGuard): void => {
-    if (!corked) {
-      corked = true;
-      input.cork();
+class GuardProcess implements GuardLink {
+  lifeline: Lifeline = { kind: "best_effort", path: "" };
+  readonly #events: GuardEvents;
+  readonly #child: ChildProcess;
+  readonly #input: Writable;
+  readonly #output: Readable;
+  readonly #exited: Promise<void>;
+  readonly #pinging: NodeJS.Timeout;
+  /** From here on its end is no surprise. */
+  #leaving = false;
+  #gone = false;
+  #unanswered = 0;
+  #corked = false;
+
+  constructor(events: GuardEvents) {
+    this.#events = events;
+    this.#child = spawn(process.execPath, [entry], {
+      // Its own session: what is sent to the runner's group must not end both.
+      detached: true,
+      stdio: ["pipe", "inherit", "inherit", "pipe"],
+    });
+    this.#input = this.#child.stdin as Writable;
+    this.#output = this.#child.stdio[3] as Readable;
+    for (const pipe of [this.#input, this.#output])
+      pipe.on("error", (error: Error) => this.#lost(`its pipe broke: ${error.message}`));
+    this.#exited = new Promise<void>((resolve) => {
+      this.#child.once("error", (error) => {
+        this.#lost(`it could not be started: ${error.message}`);
+        resolve();
+      });
+      this.#child.once("exit", (code, signal) => {
+        this.#lost(`it ended with ${signal ?? code}`);
+        resolve();
+      });
+    });
+    this.#pinging = setInterval(() => this.#ping(), pingEveryMs);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Resolves when the lifeline is there. */
+  async begin(hello: Hello): Promise<void> {
+    const started = new Promise<void>((resolve, reject) => {
+      const limit = setTimeout(() => reject(new Error("the guard did not start")), startTimeoutMs);
+      void this.#exited.then(() => {
+        clearTimeout(limit);
+        reject(new Error("the guard ended while it started"));
+      });
+      const take = (message: FromGuard): void => {
+        if (message.type === "pong") this.#unanswered = 0;
+        else if (message.type === "expired") this.#events.onExpired();
+        else {
+          clearTimeout(limit);
+          if (message.type === "refused") return reject(new Error(message.reason));
+          this.lifeline = message.lifeline;
+          resolve();
+        }
+      };
+      this.#output.setEncoding("utf8");
+      this.#output.on("data", lineReader(take));
+    });
+    this.#send(hello);
+    await started;
+  }
+
+  claim(note: ClaimNote): void {
+    this.#sendSoon({ type: "claim", ...note });
+  }
+  went(claimId: string): void {
+    this.#sendSoon({ type: "went", claimId });
+  }
+  end(claimId: string): void {
+    this.#sendSoon({ type: "end", claimId });
+  }
+  deadline(atNs: bigint): void {
+    this.#send({ type: "deadline", atNs: atNs.toString() });
+  }
+
+  async bye(): Promise<void> {
+    this.#leave();
+    this.#send({ type: "bye" });
+    await this.#exited;
+  }
+
+  kill(): void {
+    this.#leave();
+    this.#child.kill("SIGKILL");
+  }
+
+  #leave(): void {
+    this.#leaving = true;
+    clearInterval(this.#pinging);
+  }
+
+  #lost(why: string): void {
+    clearInterval(this.#pinging);
+    if (this.#gone || this.#leaving) return;
+    this.#gone = true;
+    this.#events.onGone(why);
+  }
+
+  #ping(): void {
+    if (this.#unanswered >= unansweredMax)
+      return this.#lost(`${this.#unanswered} pings without an answer`);
+    this.#unanswered += 1;
+    this.#send({ type: "ping" });
+  }
+
+  #send(message: ToGuard): void {
+    if (this.#input.writable) this.#input.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Lines of one turn go out in one write; nothing of a claim runs before a later turn. */
+  #sendSoon(message: ToGuard): void {
+    if (!this.#corked) {
+      this.#corked = true;
+      this.#input.cork();
       process.nextTick(() => {
-        corked = false;
-        input.uncork();
+        this.#corked = false;
+        this.#input.uncork();
       });
     }
-    send(message);
-  };
-  return {
-    pid: child.pid ?? 0,
-    lifeline,
-    claim: (note) => sendSoon({ type: "claim", ...note }),
-    went: (claimId) => sendSoon({ type: "went", claimId }),
-    end: (claimId) => sendSoon({ type: "end", claimId }),
-    deadline: (atNs) => send({ type: "deadline", atNs: atNs.toString() }),
-    bye: async () => {
-      leaving = true;
-      clearInterval(pinging);
-      send({ type: "bye" });
-      await exited;
-    },
-    kill: () => {
-      leaving = true;
-      clearInterval(pinging);
-      child.kill("SIGKILL");
-    },
-  };
+    this.#send(message);
+  }
 }

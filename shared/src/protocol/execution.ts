@@ -45,7 +45,10 @@ export const runEventSchema = z.object({
   color: z.string().max(40).nullish(),
   message: z.string().max(16_384).nullish(),
   payload: jsonObject.nullish(),
-  at: z.string().max(40),
+  /** When it happened, by the runner's clock; ISO 8601. */
+  at: z
+    .string()
+    .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$/, "must be an ISO 8601 time in UTC"),
 });
 export type RunEvent = z.infer<typeof runEventSchema>;
 

@@ -17,6 +17,7 @@ export class Draft {
   readonly #rows: Row[] = [];
   readonly #effects: Effect[] = [];
   readonly #wanted: LockRequest[] = [];
+  readonly #touched = new Map<string, Touched>();
 
   constructor(state: AgentState, delivery: Delivery, inputs: Inputs) {
     this.#state = state;
@@ -50,11 +51,11 @@ export class Draft {
   }
   addRun(run: RunState): void {
     this.#state = { ...this.#state, runs: [...this.#state.runs, run] };
-    this.row({ table: "runs", op: "insert", row: newRow(this.#state, run) });
+    this.#touched.set(run.id, { isNew: true, contextChanged: true, columns: {} });
   }
   /**
-   * Changes a live run and its row; returns it as it is now. A row of changes is always whole: the
-   * commit writes every live column. `owesRelease` is the one column that the state does not have.
+   * Changes a live run; returns it as it is now. Its row is written once, when the decision is done, and
+   * whole: the commit writes every live column. `owesRelease` is the one column that the state does not have.
    */
   changeRun(
     id: string,
@@ -64,12 +65,20 @@ export class Draft {
     const changed = { ...this.run(id)!, ...changes, updatedAtMs: this.delivery.atMs };
     const runs = this.#state.runs.map((run) => (run.id === id ? changed : run));
     this.#state = { ...this.#state, runs };
-    const row = liveColumns(this.#state, changed, changes.context !== undefined);
-    this.row({ table: "runs", op: "update", row: { ...row, ...columns } });
+    const before = this.#touched.get(id);
+    this.#touched.set(id, {
+      isNew: before?.isNew ?? false,
+      contextChanged: before?.contextChanged === true || changes.context !== undefined,
+      columns: { ...before?.columns, ...columns },
+    });
     return changed;
   }
   /** Takes a run out of the state; `columns` are its terminal ones. */
   endRun(run: RunState, columns: Json): void {
+    const touched = this.#touched.get(run.id);
+    // Its last row says everything of a run that was there before, but for a new context.
+    if (touched?.isNew || touched?.contextChanged) this.#writeRun(run);
+    this.#touched.delete(run.id);
     const runs = this.#state.runs.filter((other) => other.id !== run.id);
     this.#state = { ...this.#state, runs };
     const ended = { ...run, updatedAtMs: this.delivery.atMs, holdsIssue: false };
@@ -119,6 +128,7 @@ export class Draft {
   }
 
   done(verdict: Verdict | null = null, outcome: Outcome = "applied"): Decided {
+    for (const run of this.#state.runs) this.#writeRun(run);
     return {
       kind: "decided",
       state: this.#state,
@@ -128,6 +138,24 @@ export class Draft {
       outcome,
     };
   }
+
+  #writeRun(run: RunState): void {
+    const touched = this.#touched.get(run.id);
+    if (!touched) return;
+    this.#touched.delete(run.id);
+    const row = touched.isNew
+      ? newRow(this.#state, run)
+      : liveColumns(this.#state, run, touched.contextChanged);
+    const op = touched.isNew ? "insert" : "update";
+    this.row({ table: "runs", op, row: { ...row, ...touched.columns } });
+  }
+}
+
+/** What is to be written of a run when the decision is done. */
+interface Touched {
+  isNew: boolean;
+  contextChanged: boolean;
+  columns: { owesRelease?: boolean };
 }
 
 /** A run that holds its issue owes its release, and so does one that stands among the waiters. */

@@ -52,7 +52,7 @@ export const streams = [
   {
     ...shared,
     name: names.exec,
-    subjects: [`${prefix}.exec.pool.default.>`],
+    subjects: [`${prefix}.exec.pool.*.*.*.*`],
     retention: "workqueue",
     discard: "new",
     max_bytes: 1024 ** 3,

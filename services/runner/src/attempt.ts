@@ -33,8 +33,10 @@ export interface Attempt {
   working(): void;
   stop(stop: Stop): void;
   /** Resolves when the slot is free. Never rejects. */
-  readonly done: Promise<"ran" | "refused" | "lost">;
+  readonly done: Promise<AttemptEnd>;
 }
+/** `refused`: it got no go. */
+export type AttemptEnd = "ran" | "refused" | "lost";
 
 export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
   incarnation: string;
@@ -56,13 +58,11 @@ const shortRunMs = 50;
 export const startAttempt = (parts: AttemptParts, first: WorkItem, execution: Execution): Attempt =>
   new ClaimedAttempt(parts, first, execution);
 
-type How = "ran" | "refused" | "lost";
-
 class ClaimedAttempt implements Attempt {
   readonly runId: string;
   readonly number: number;
   readonly claimId = newId();
-  readonly done: Promise<How>;
+  readonly done: Promise<AttemptEnd>;
   readonly #parts: AttemptParts;
   readonly #execution: Execution;
   readonly #claim: Claim;
@@ -108,7 +108,7 @@ class ClaimedAttempt implements Attempt {
     if (stop.kind === "lost") this.#parts.reports.abandon(this.claimId);
   }
 
-  async #run(): Promise<How> {
+  async #run(): Promise<AttemptEnd> {
     const answer = await this.#ask();
     const reason = this.#lostBy();
     // Also without an answer: the go may have been committed and be on its way.
@@ -135,7 +135,7 @@ class ClaimedAttempt implements Attempt {
     return answer;
   }
 
-  async #perform(): Promise<How> {
+  async #perform(): Promise<AttemptEnd> {
     const { reports, guard } = this.#parts;
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
@@ -180,7 +180,7 @@ class ClaimedAttempt implements Attempt {
     return this.#parts.lostBy() ?? (stop?.kind === "lost" ? stop.reason : null);
   }
 
-  async #lose(reason: LostReason): Promise<How> {
+  async #lose(reason: LostReason): Promise<AttemptEnd> {
     this.#logger.warn({ reason }, "attempt lost");
     await this.#parts.reports.lost(this.#execution, { ...this.#claim, reason });
     this.#parts.guard.end(this.claimId);

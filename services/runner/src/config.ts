@@ -45,6 +45,8 @@ export interface RunnerConfig {
   natsCredsFile: string | undefined;
   subjectPrefix: string;
   logLevel: string;
+  healthHost: string;
+  healthPort: number | undefined;
   pool: string;
   slots: number;
   runnerId: string;
@@ -80,6 +82,8 @@ export function readRunnerConfig(
     natsCredsFile: read.NATS_CREDS_FILE,
     subjectPrefix: read.REVEILLE_SUBJECT_PREFIX,
     logLevel: read.REVEILLE_LOG_LEVEL,
+    healthHost: read.REVEILLE_HEALTH_HOST,
+    healthPort: read.REVEILLE_HEALTH_PORT,
     pool: read.REVEILLE_RUNNER_POOL,
     slots: once ? 1 : read.REVEILLE_RUNNER_SLOTS,
     runnerId: read.REVEILLE_RUNNER_ID,

@@ -15,7 +15,10 @@ import type { Control, Execution } from "@reveille/shared/protocol/execution";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Started } from "@reveille/shared/runtime/main";
+import type { Service } from "@reveille/shared/runtime/service";
+import type { AttemptEnd } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
 import { sweepLeftovers } from "./containment/lifeline.js";
 import { inheritedEnvironment } from "./core/environment.js";
@@ -101,6 +104,8 @@ class Runner implements Started {
   #stopping: Promise<void> | null = null;
   #onceTaken = false;
   #finish: (code: number) => void = () => undefined;
+  #health: Service | null = null;
+  readonly #ended: Record<AttemptEnd, number> = { ran: 0, refused: 0, lost: 0 };
 
   constructor(shared: Shared) {
     const { config, bus, subjects } = shared;
@@ -119,10 +124,34 @@ class Runner implements Started {
     await this.#live();
     this.#queue = openPool(this.#shared, (item) => this.#take(item));
     this.#demand();
+    const { healthHost: host, healthPort: port } = this.#shared.config;
+    if (port === undefined) return;
+    this.#health = await startHealthServer({
+      host,
+      port,
+      ready: async () => this.#shared.bus.connected && this.#current !== null && !this.#draining,
+      metrics: () => this.#metrics(),
+    });
   }
 
   stop(deadlineMs = this.#shared.config.drainMs): Promise<void> {
     return (this.#stopping ??= this.#drain(deadlineMs));
+  }
+
+  #metrics(): string {
+    const { config, logBudget } = this.#shared;
+    const sum = (count: (life: Incarnation) => number): number =>
+      this.#lives().reduce((total, life) => total + count(life), 0);
+    return [
+      `reveille_runner_slots{pool="${config.pool}"} ${config.slots}`,
+      `reveille_runner_attempts_live ${sum((life) => life.liveCount)}`,
+      `reveille_runner_reports_unanswered ${sum((life) => life.unanswered)}`,
+      `reveille_runner_log_bytes_in_flight ${logBudget.inFlight}`,
+      ...Object.entries(this.#ended).map(
+        ([how, count]) => `reveille_runner_attempts_total{end="${how}"} ${count}`,
+      ),
+      "",
+    ].join("\n");
   }
 
   #lives(): Incarnation[] {
@@ -149,6 +178,7 @@ class Runner implements Started {
     const execution = readExecution(item, this.#shared.logger);
     const attempt = execution && this.#current.take(item, execution);
     if (!attempt) return this.#demand();
+    void attempt.done.then((how) => (this.#ended[how] += 1));
     if (!this.#shared.config.once) return;
     this.#onceTaken = true;
     void attempt.done.then(() => this.#finish(0));
@@ -214,6 +244,7 @@ class Runner implements Started {
     await Promise.all(this.#lives().map((life) => life.end(lastAnswersMs)));
     clearInterval(this.#working);
     this.#controls.unsubscribe();
+    await this.#health?.stop();
     await this.#shared.close();
   }
 }

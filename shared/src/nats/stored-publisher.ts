@@ -72,6 +72,10 @@ export class StoredPublisher {
     this.#subscription = bus.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message));
     this.#sweep = setInterval(() => this.#resend(), sweepMs);
     this.#sweep.unref();
+    // What was on its way when the connection broke need not wait until its time has run out.
+    bus.onState((state) => {
+      if (state === "connected") for (const entry of this.#pending.values()) entry.retryAt = 0;
+    });
   }
 
   /** Messages published and not answered. */

@@ -48,7 +48,11 @@ export interface Rig {
   readonly bus: Bus;
   readonly actor: FakeActor;
   /** Puts an execution into the queue. */
-  enqueue(adapterConfig: Record<string, unknown>, more?: Partial<Execution>): Promise<Execution>;
+  enqueue(
+    adapterConfig: Record<string, unknown>,
+    more?: Partial<Execution>,
+    pool?: string,
+  ): Promise<Execution>;
   runner(env?: Record<string, string>, args?: string[]): Promise<RunnerProcess>;
   stop(): Promise<void>;
 }
@@ -117,7 +121,7 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
     nats,
     bus,
     actor: fakeActor(bus),
-    enqueue: async (adapterConfig, more = {}) => {
+    enqueue: async (adapterConfig, more = {}, pool = "default") => {
       const execution: Execution = {
         companyId: newId(),
         agentId: newId(),
@@ -133,7 +137,7 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
         ...more,
       };
       const { companyId, runId, attempt } = execution;
-      const subject = subjects.execution("default", companyId, runId, attempt);
+      const subject = subjects.execution(pool, companyId, runId, attempt);
       await bus.js.publish(subject, encodePayload(execution));
       return execution;
     },

@@ -396,7 +396,7 @@ CREATE INDEX "cost_events_company_agent" ON "cost_events" USING btree ("company_
 CREATE INDEX "cost_events_company" ON "cost_events" USING btree ("company_id","occurred_at");--> statement-breakpoint
 CREATE INDEX "runs_agent_created" ON "heartbeat_runs" USING btree ("agent_id","created_at");--> statement-breakpoint
 CREATE INDEX "runs_company_created" ON "heartbeat_runs" USING btree ("company_id","created_at");--> statement-breakpoint
-CREATE INDEX "runs_agent_live" ON "heartbeat_runs" USING btree ("agent_id") WHERE live;--> statement-breakpoint
+CREATE INDEX "runs_live" ON "heartbeat_runs" USING btree ("company_id","agent_id") WHERE live;--> statement-breakpoint
 CREATE INDEX "runs_issue" ON "heartbeat_runs" USING btree ("issue_id","created_at") WHERE issue_id is not null;--> statement-breakpoint
 CREATE INDEX "runs_partition_active" ON "heartbeat_runs" USING btree ("partition") WHERE active or owes_release;--> statement-breakpoint
 CREATE UNIQUE INDEX "runs_issue_holder" ON "heartbeat_runs" USING btree ("issue_id") WHERE holds_issue;--> statement-breakpoint

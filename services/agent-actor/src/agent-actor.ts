@@ -8,6 +8,7 @@ import type { Started } from "@reveille/shared/runtime/main";
 import type { ActorConfig } from "./config.js";
 import type { Effect } from "./core/decision.js";
 import { createActivations } from "./shell/activations.js";
+import { createCompanyRuns } from "./shell/company-runs.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
 import { createFailpoint } from "./shell/failpoint.js";
@@ -77,6 +78,7 @@ async function assemble(
     idleMs: config.REVEILLE_RESIDENT_IDLE_MS,
     residentMax: config.REVEILLE_RESIDENT_MAX,
   });
+  const companyRuns = createCompanyRuns(pool);
   const locks = new IssueLocks(connections.issueLocks, pool);
   const leases = await createRunnerLeases(
     connections.runnerLeases,
@@ -127,6 +129,7 @@ async function assemble(
     pool,
     logger,
     activations,
+    companyRuns,
     locks,
     trusted,
     perform,
@@ -136,7 +139,7 @@ async function assemble(
     inFlightMax: config.REVEILLE_BATCHES_IN_FLIGHT,
     stepDown: (partitions, reason) => host.stepDown(partitions, reason),
   });
-  return { host, scheduler, timers, owed, activations, leases, reconciling, trusted };
+  return { host, scheduler, timers, owed, activations, companyRuns, leases, reconciling, trusted };
 }
 
 /** What comes by core NATS, and what the connection itself says. */
@@ -165,7 +168,7 @@ function listen(
 
 function startPeriods(config: ActorConfig, connections: Connections, parts: Parts, logger: Logger) {
   const { bus, subjects, names, keeper, pool } = connections;
-  const { host, timers, activations, reconciling, trusted } = parts;
+  const { host, timers, activations, companyRuns, reconciling, trusted } = parts;
   const trimmer = createTrimmer(bus, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
   const readOnes = (): number[] =>
@@ -183,6 +186,7 @@ function startPeriods(config: ActorConfig, connections: Connections, parts: Part
         trusted,
       ),
     ),
+    every(1_000, "company runs", logger, () => companyRuns.refresh()),
     every(10_000, "reconcile", logger, () => reconcile(reconciling, readOnes(), reconcileAgeMs)),
     every(10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
     every(10_000, "passivation", logger, () => activations.sweep()),

@@ -69,6 +69,8 @@ export interface Inputs {
   locks: ReadonlyMap<string, LockOutcome>;
   /** By issue id; absent: no such issue. */
   issues: ReadonlyMap<string, IssueFacts>;
+  /** Live runs of the company, as counted within the last second or so: a soft bound. */
+  companyRunCount: number;
   /** The stored verdict of this very wake id. */
   earlier: Verdict | null;
   /** The first wake with the same idempotency key: its verdict, and its run as it is now. */

@@ -9,6 +9,7 @@ import { commentIdOf, enrichContext, issueIdOf, mergeContexts, taskKeyOf } from 
 import type { Decision } from "./decision.js";
 import type { Delivery } from "./delivery.js";
 import type { Draft } from "./draft.js";
+import { companyRunsMax } from "./policy.js";
 import { apiRow } from "./run-row.js";
 import type { RunState } from "./state.js";
 import { freeSlots, isInvokable, queuedCount } from "./state.js";
@@ -187,8 +188,10 @@ function wakeOnIssue(draft: Draft, wake: Wake, issueId: string): Decision {
 function queueRun(draft: Draft, wake: Wake): Decision {
   const { delivery, state } = draft;
   // With a free slot it is dispatched at once and never stands in the queue.
-  if (freeSlots(state) === 0 && queuedCount(state) >= state.policy.maxQueuedRuns)
-    return rejected(draft, wake, "queue_full");
+  const full =
+    queuedCount(state) >= state.policy.maxQueuedRuns ||
+    draft.inputs.companyRunCount >= companyRunsMax;
+  if (freeSlots(state) === 0 && full) return rejected(draft, wake, "queue_full");
   const { request } = wake;
   draft.addRun({
     id: wake.runId,

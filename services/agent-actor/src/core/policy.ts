@@ -20,6 +20,8 @@ export interface Policy {
 
 /** 1,000: a day of one wake every 90 seconds; whoever queues more has a loop, not a backlog. */
 const maxQueuedRunsDefault = 1_000;
+/** Live runs of one company; beyond it wakes are refused. 100,000: a hundred agents with full queues. */
+export const companyRunsMax = 100_000;
 /** 10, as the reference clamps. */
 const maxConcurrentRunsLimit = 10;
 

@@ -17,6 +17,7 @@ import type { Delivery } from "../core/delivery.js";
 import type { AgentState } from "../core/state.js";
 import type { Activations } from "./activations.js";
 import { commitBatch } from "./commit.js";
+import type { CompanyRuns } from "./company-runs.js";
 import type { CursorMove } from "./commit.js";
 import { deadLetter, invalidWake } from "./dead-letter.js";
 import { decideChain } from "./decide-chain.js";
@@ -35,6 +36,7 @@ export interface BatchContext {
   pool: Pool;
   logger: Logger;
   activations: Activations;
+  companyRuns: CompanyRuns;
   locks: IssueLocks;
   /** False once the host's lease may have ended: nothing is committed any more. */
   trusted: () => boolean;
@@ -143,6 +145,7 @@ async function tryItems(
   const states = new Map<string, AgentState>();
   const chain: ChainContext = {
     facts,
+    companyRuns: context.companyRuns,
     locks: context.locks,
     heldElsewhere,
     rows,
@@ -163,7 +166,13 @@ async function tryItems(
   const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
   if (outcome.kind !== "committed") return outcome;
   context.failpoint("after-commit");
-  for (const state of states.values()) context.activations.set(state);
+  // A partition that was given up meanwhile may be read again already, under another epoch: its agents are
+  // loaded anew, and what this batch knows of them is old.
+  for (const { partition, read } of items) {
+    if (partition.state === "closed" || read.kind !== "delivery") continue;
+    const state = states.get(read.delivery.agentId);
+    if (state) context.activations.set(state);
+  }
   for (const { partition, message } of items) partition.advance(message.seq, message.timestampNs);
   context.perform(effects);
   return outcome;

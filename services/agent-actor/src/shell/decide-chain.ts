@@ -12,6 +12,7 @@ import type { Delivery, Inputs, LockOutcome, LockRequest } from "../core/deliver
 import type { AgentState } from "../core/state.js";
 import { decideUnknownAgent } from "../core/unknown-agent.js";
 import { factKey } from "./facts.js";
+import type { CompanyRuns } from "./company-runs.js";
 import type { Facts } from "./facts.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { RowSet } from "./row-set.js";
@@ -19,6 +20,7 @@ import { isoTime } from "@reveille/shared/protocol/time";
 
 export interface ChainContext {
   facts: Facts;
+  companyRuns: CompanyRuns;
   locks: IssueLocks;
   /** Issues that Postgres has shown to be held by somebody else, whatever the bucket says. */
   heldElsewhere: ReadonlySet<string>;
@@ -90,6 +92,7 @@ async function decideOne(
   const inputs: Inputs = {
     locks,
     issues: context.facts.issues,
+    companyRunCount: context.companyRuns.count(delivery.companyId),
     ...samenessOf(context.facts, delivery),
   };
   for (let pass = 0; pass < passesMax; pass += 1) {

@@ -12,7 +12,7 @@ const statement = {
   text: `select a.id, a.company_id, a.name, a.status, a.adapter_type, a.adapter_config, a.runtime_config, a.partition,
     a.last_heartbeat_at, a.next_timer_at, s.session_id,
     (select json_agg(r order by r.generation, r.stream_seq) from heartbeat_runs r
-      where r.agent_id = a.id and r.live) as runs,
+      where r.company_id = a.company_id and r.agent_id = a.id and r.live) as runs,
     (select json_agg(w order by w.generation, w.stream_seq) from agent_wakeup_requests w
       where w.agent_id = a.id and w.waits) as waits
     from agents a left join agent_runtime_state s on s.agent_id = a.id where a.id = any($1::uuid[])`,

@@ -137,8 +137,9 @@ export const heartbeatRuns = pgTable(
   (table) => [
     index("runs_agent_created").on(table.agentId, table.createdAt),
     index("runs_company_created").on(table.companyId, table.createdAt),
-    index("runs_agent_live")
-      .on(table.agentId)
+    // By company first: it also bounds what one company may have queued.
+    index("runs_live")
+      .on(table.companyId, table.agentId)
       .where(sql`live`),
     index("runs_issue")
       .on(table.issueId, table.createdAt)

@@ -72,6 +72,7 @@ export function inputsOf(
   return {
     locks: new Map(Object.entries(known.locks ?? {})),
     issues: new Map(issues),
+    companyRunCount: 0,
     earlier: known.earlier ?? null,
     keyOwner: known.keyOwner ?? null,
   };

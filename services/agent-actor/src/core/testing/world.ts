@@ -71,7 +71,7 @@ export class World {
       box.state = freeze(decided.state);
       box.cursor = delivery.sequence;
       box.waiting.shift();
-      this.effects.push(...decided.effects);
+      this.effects.push(...decided.effects.filter(isActedOn));
       if (decided.outcome === "applied") this.#committed.add(JSON.stringify(delivery.message));
       this.#checkState(box.state);
       return;
@@ -181,6 +181,11 @@ export class World {
     invariant(slots <= state.policy.maxConcurrentRuns, "slots within maxConcurrentRuns");
     const queued = state.runs.some(({ phase }) => phase === "queued");
     invariant(!queued || freeSlots(state) === 0, "no run is queued beside a free slot");
+    const cancelled = state.runs.filter(({ cancel }) => cancel !== null);
+    invariant(
+      cancelled.every(({ phase }) => phase === "cancelling"),
+      "a run that is to end never starts again",
+    );
     const issues = state.waits.map(({ issueId }) => issueId);
     invariant(new Set(issues).size === issues.length, "one wait per issue");
   }
@@ -243,6 +248,10 @@ export class World {
     return box;
   }
 }
+
+/** Effects that nobody in this world acts on would only dilute a random choice. */
+const isActedOn = ({ kind }: Effect): boolean =>
+  kind !== "announce" && kind !== "reply" && kind !== "set-timer" && kind !== "control";
 
 const entryOf = (
   { agent }: AgentState,

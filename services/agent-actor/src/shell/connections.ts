@@ -71,7 +71,7 @@ export async function openConnections(
   });
   checkServerVersion(bus);
   const keeper = { pool, bus, subjects, sizes: sizesOf(config), hostId, logger };
-  await untilTopology(keeper, names.issueLocks);
+  await untilTopology(keeper, [names.issueLocks, names.runnerLeases]);
   const publisher = new StoredPublisher(bus);
   return {
     subjects,
@@ -99,10 +99,13 @@ const sizesOf = (config: ActorConfig) => ({
 });
 
 /** Keeps the topology, or waits for the host that does. */
-async function untilTopology(keeper: KeeperContext, bucket: string): Promise<void> {
+async function untilTopology(keeper: KeeperContext, buckets: readonly string[]): Promise<void> {
   for (let waitedMs = 0; waitedMs < topologyWaitMs; waitedMs += topologyPollMs) {
     await keepTopology(keeper);
-    const there = await openBucket(keeper.bus, bucket).then(
+    // Opening binds to a name alone; what it was created with is known only to a bucket that is there.
+    const there = await Promise.all(
+      buckets.map(async (name) => (await openBucket(keeper.bus, name)).createdAtMs()),
+    ).then(
       () => true,
       () => false,
     );

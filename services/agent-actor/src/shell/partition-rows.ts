@@ -65,7 +65,8 @@ export async function releasePartitions(
 
 /**
  * The partition enters a new generation of the stream: what was applied before is remembered as what
- * to skip, and the cursor counts anew. Null when the partition is no longer ours.
+ * to skip, and the cursor counts anew. The larger of both marks, because a cursor that was still on its
+ * way through what is skipped knows less than the mark before it. Null when the partition is no longer ours.
  */
 export async function adoptGeneration(
   pool: Pool,
@@ -74,7 +75,7 @@ export async function adoptGeneration(
 ): Promise<PartitionRow | null> {
   const adopted = await guarded("adopt generation", () =>
     pool.query<Raw>(
-      `update partitions set generation = $3, skip_seq = case when cursor_seq > 0 then cursor_seq else skip_seq end,
+      `update partitions set generation = $3, skip_seq = greatest(cursor_seq, skip_seq),
         skip_ns = greatest(cursor_ns, skip_ns), cursor_seq = 0, cursor_ns = 0
        where partition = $1 and epoch = $2 and generation < $3 returning ${columns}`,
       [row.partition, row.epoch, generation],

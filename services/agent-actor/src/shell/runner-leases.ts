@@ -20,19 +20,16 @@ export async function createRunnerLeases(
   // Monotonic; the bucket's own age counts, so that a host which starts beside a healthy system can tell at once.
   const age = Date.now() - bucketCreatedAt;
   let trustedFrom = performance.now() + Math.max(0, leaseTtlMs - age);
-  let checkedAt = performance.now();
   const distrust = (): void => {
     trustedFrom = performance.now() + leaseTtlMs;
   };
   return {
     stateOf: async (incarnation) => {
-      if (performance.now() - checkedAt > 1_000) {
-        checkedAt = performance.now();
-        const createdAt = await bucket.createdAtMs();
-        if (createdAt !== bucketCreatedAt) distrust();
-        bucketCreatedAt = createdAt;
-      }
       if ((await bucket.get(incarnation)) !== null) return "alive";
+      // Asked after the key: a bucket that was made anew between the two answers would speak for the old one.
+      const createdAt = await bucket.createdAtMs();
+      if (createdAt !== bucketCreatedAt) distrust();
+      bucketCreatedAt = createdAt;
       return performance.now() >= trustedFrom ? "gone" : "unknown";
     },
     disturbed: distrust,

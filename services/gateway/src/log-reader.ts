@@ -51,8 +51,9 @@ const spacingBytes = 128 * 1024;
 const spacedMax = 1_024;
 /** Readers of one run that go on where they were without reading anything twice. */
 const recentMax = 8;
-/** Few messages ahead: a page is a handful of chunks. */
-const prefetch = 16;
+/** Messages ahead: what the page may need, if chunks are 32 KiB; what comes too much is thrown away. */
+const prefetchFor = (limitBytes: number): number =>
+  Math.min(64, 2 + Math.ceil(limitBytes / 32_768));
 
 const beginning: Checkpoint = {
   textOffset: 0,
@@ -82,7 +83,7 @@ export function createLogReader(source: Pick<LogSource, "bus" | "subjects">): Lo
       const addAll = (chunks: readonly LogChunk[]): boolean => chunks.some((each) => cut.add(each));
       const stored = readStoredLog(
         { ...source, companyId, runId },
-        { fromSequence: from.storedSeq, prefetchMax: prefetch },
+        { fromSequence: from.storedSeq, prefetchMax: prefetchFor(limitBytes) },
       );
       let safe = from;
       for await (const chunk of stored) {

@@ -104,6 +104,29 @@ export async function findRun(db: Database, actor: Actor, runId: string): Promis
   return run;
 }
 
+/**
+ * What most routes need of a run: without its result, which may be megabytes.
+ * @throws HttpError 404.
+ */
+export async function findRunHead(db: Database, actor: Actor, runId: string) {
+  const run = await db.query.heartbeatRuns.findFirst({
+    columns: {
+      id: true,
+      companyId: true,
+      agentId: true,
+      issueId: true,
+      status: true,
+      logStore: true,
+      logRef: true,
+      logBytes: true,
+    },
+    where: (runs, { eq }) => eq(runs.id, runId),
+  });
+  if (!run) throw notFound("Heartbeat run");
+  requireCompany(actor, run.companyId, "Heartbeat run");
+  return run;
+}
+
 /** @throws HttpError 404. */
 export async function findCompany(db: Database, actor: Actor, companyId: string) {
   requireCompany(actor, companyId);

@@ -1,7 +1,7 @@
 /** The runs of an issue, and the issues of a run. */
 import type { Database } from "@reveille/shared/postgres/pool";
 import type { Context } from "../context.js";
-import { findIssue, findRun, issueParams, runParams } from "../lookup.js";
+import { findIssue, findRunHead, issueParams, runParams } from "../lookup.js";
 import type { IssueRow, RunRow } from "../lookup.js";
 import { presentRun } from "../present.js";
 import type { AnyRoute } from "../route.js";
@@ -53,7 +53,7 @@ export function issueRunRoutes({ db, pool }: Context): AnyRoute[] {
       summary: "The issues that a run worked on",
       params: runParams,
       handle: async ({ params, actor }) => {
-        const { issueId, companyId } = await findRun(db, actor, params.runId);
+        const { issueId, companyId } = await findRunHead(db, actor, params.runId);
         if (!issueId) return [];
         const rows = await db.query.issues.findMany({
           where: (table, { and, eq }) => and(eq(table.id, issueId), eq(table.companyId, companyId)),

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Context } from "../context.js";
 import { HttpError, notFound } from "../errors.js";
-import { findRun, runParams } from "../lookup.js";
+import { findRunHead, runParams } from "../lookup.js";
 import { clamped } from "../paging.js";
 import type { AnyRoute } from "../route.js";
 import { route } from "../route.js";
@@ -22,7 +22,7 @@ export function runLogRoutes({ db, logs }: Context): AnyRoute[] {
       params: runParams,
       query: logQuery,
       handle: async ({ params, query, actor }) => {
-        const run = await findRun(db, actor, params.runId);
+        const run = await findRunHead(db, actor, params.runId);
         if (!run.logRef) throw notFound("Run log");
         const page = await logs.page({
           companyId: run.companyId,

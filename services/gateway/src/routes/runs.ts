@@ -4,7 +4,7 @@ import { uuidSchema } from "@reveille/shared/protocol/ids";
 import type { Activity } from "../activity.js";
 import { requester } from "../auth.js";
 import type { Context } from "../context.js";
-import { companyParams, findCompany, findRun, runParams } from "../lookup.js";
+import { companyParams, findCompany, findRun, findRunHead, runParams } from "../lookup.js";
 import { clamped } from "../paging.js";
 import { presentRun, presentRunDetail } from "../present.js";
 import type { AnyRoute } from "../route.js";
@@ -76,7 +76,7 @@ export function runRoutes(context: Context): AnyRoute[] {
       params: runParams,
       query: eventsQuery,
       handle: async ({ params, query, actor }) => {
-        const run = await findRun(db, actor, params.runId);
+        const run = await findRunHead(db, actor, params.runId);
         return db.query.heartbeatRunEvents.findMany({
           where: (table, { and, eq, gt }) =>
             and(eq(table.runId, run.id), gt(table.seq, query.afterSeq)),
@@ -103,13 +103,13 @@ async function cancel(
   actor: Activity["actor"],
   runId: string | null,
 ): Promise<unknown> {
-  const run = await findRun(db, actor, id);
-  if (over(run.status)) return presentRun(run);
+  const run = await findRunHead(db, actor, id);
+  if (over(run.status)) return presentRun(await findRun(db, actor, id));
   const { actorType, actorId } = requester(actor);
   await commands.send(run.companyId, run.agentId, "cancel", { runId: id, actorType, actorId });
-  const ended = await live.until(run.companyId, cancelMs, async () => {
-    const row = await findRun(db, actor, id);
-    return over(row.status) ? row : null;
+  await live.until(run.companyId, cancelMs, async () => {
+    const { status } = await findRunHead(db, actor, id);
+    return over(status) ? status : null;
   });
   const entry: Activity = {
     companyId: run.companyId,
@@ -122,5 +122,5 @@ async function cancel(
   };
   await activity.write(db, entry);
   activity.tell(entry);
-  return presentRun(ended ?? (await findRun(db, actor, id)));
+  return presentRun(await findRun(db, actor, id));
 }

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { connectBus } from "@reveille/shared/nats/bus";
 import type { Bus } from "@reveille/shared/nats/bus";
@@ -93,20 +93,6 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Live processes whose command line contains `text`. */
-export function processesWith(text: string): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes(text) && isAlive(pid);
-      } catch {
-        return false;
-      }
-    });
-}
-
 /** Pids that a test process wrote into a witness file, one a line. */
 export const witnesses = (file: string): number[] =>
   existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(Number) : [];
@@ -116,7 +102,7 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
   const nats = await startTestNats();
   const bus = await connectBus({ url: nats.serviceUrl, name: "rig", inboxPrefix: "_INBOX_rig" });
   await ensureTopology(bus, subjects, 1, 4, { ...defaultSizes, runnerLeaseTtlMs: leaseTtlMs });
-  const children: ChildProcess[] = [];
+  const runners: RunnerProcess[] = [];
   return {
     nats,
     bus,
@@ -143,29 +129,28 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
     },
     runner: async (env = {}, args = []) => {
       const runner = await startRunnerProcess(nats.serviceUrl, scratch, env, args);
-      children.push(runner.child);
+      runners.push(runner);
       return runner;
     },
     stop: async () => {
-      for (const child of children)
+      for (const { child } of runners)
         if (child.exitCode === null && child.signalCode === null) {
           child.kill("SIGCONT");
           child.kill("SIGKILL");
         }
       await bus.close();
       // Guards end by themselves once their runner is gone; NATS must be there for it.
-      await eventually(
-        "guards end",
-        () => processesWith(scratchMark(scratch)).length === 0,
-        15_000,
-      );
+      await eventually("guards end", () => !runners.flatMap(guardsOf).some(isAlive), 15_000);
       await nats.stop();
     },
   };
 }
 
-/** Guards and agents of one test file carry it on their command line or not at all; runners carry it. */
-const scratchMark = (scratch: string): string => `--test-mark=${scratch}`;
+/** Every guard that a runner has started, by its log. */
+const guardsOf = ({ lines }: { lines: string[] }): number[] =>
+  lines
+    .filter((line) => line.includes('"guard started"'))
+    .map((line) => (JSON.parse(line) as { guardPid: number }).guardPid);
 
 async function startRunnerProcess(
   natsUrl: string,
@@ -211,9 +196,9 @@ async function startRunnerProcess(
     lines,
     exited,
     guardPid: () => {
-      const line = lines.findLast((one) => one.includes('"guard started"'));
-      if (!line) throw new Error(`no guard was started:\n${lines.join("\n")}`);
-      return (JSON.parse(line) as { guardPid: number }).guardPid;
+      const newest = guardsOf({ lines }).at(-1);
+      if (newest === undefined) throw new Error(`no guard was started:\n${lines.join("\n")}`);
+      return newest;
     },
   };
 }

@@ -54,25 +54,47 @@ export const treesOf = (lifeline: Lifeline, incarnation: string): Trees =>
 export const cut = (lifeline: Lifeline, incarnation: string): Promise<void> =>
   lifeline.kind === "cgroup" ? cutCgroup(lifeline.path) : cutLifeline(lifeline.path, incarnation);
 
-/** Cuts the lifelines whose guards are dead; answers their incarnations. */
-export async function sweepLeftovers(workDir: string): Promise<string[]> {
+export interface Sweep {
+  /** Incarnations of which nothing is left now. */
+  swept: string[];
+  /** Lifelines that could not be cut, each with the reason. */
+  stuck: string[];
+}
+/** For each dead incarnation. A killed process is gone in milliseconds, unless its disk hangs. */
+const sweepLimitMs = 10_000;
+
+/** Cuts the lifelines whose guards are dead. Somebody else's, or an immortal one, is only told. */
+export async function sweepLeftovers(workDir: string): Promise<Sweep> {
   const parent = await usableCgroup();
-  const found: Lifeline[] = [
-    ...(parent === null ? [] : cgroupLifelines(parent)).map((path): Lifeline => ({
-      kind: "cgroup",
-      path,
-    })),
-    ...bestEffortLifelines(lifelineFolder(workDir)).map((path): Lifeline => ({
-      kind: "best_effort",
-      path,
-    })),
+  const lifeline =
+    (kind: ContainmentKind) =>
+    (path: string): Lifeline => ({ kind, path });
+  const found = [
+    ...(parent === null ? [] : cgroupLifelines(parent)).map(lifeline("cgroup")),
+    ...bestEffortLifelines(lifelineFolder(workDir)).map(lifeline("best_effort")),
   ];
-  const swept: string[] = [];
-  for (const lifeline of found) {
-    const [incarnation, pid, start] = basename(lifeline.path).slice("reveille-".length).split(".");
+  const sweep: Sweep = { swept: [], stuck: [] };
+  for (const one of found) {
+    const [incarnation, pid, start] = basename(one.path).slice("reveille-".length).split(".");
     if (!incarnation || startOf(Number(pid)) === start) continue;
-    await cut(lifeline, incarnation);
-    swept.push(incarnation);
+    const problem = await withinLimit(cut(one, incarnation));
+    if (problem === null) sweep.swept.push(incarnation);
+    else sweep.stuck.push(`${one.path}: ${problem}`);
   }
-  return swept;
+  return sweep;
+}
+
+/** Null when the work was done in time, else why not. */
+async function withinLimit(work: Promise<void>): Promise<string | null> {
+  let limit: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    limit = setTimeout(() => resolve("its processes do not die"), sweepLimitMs);
+  });
+  const done = work.then(
+    () => null,
+    (error: Error) => error.message,
+  );
+  const problem = await Promise.race([done, late]);
+  clearTimeout(limit);
+  return problem;
 }

@@ -161,8 +161,9 @@ function listen(
     ),
   );
   bus.onState((state) => {
-    if (state === "disconnected") leases.disturbed();
-    else if (state === "connected") host.reopenAll("NATS is back");
+    // From the loss until one lease after the return: a key that is missing then proves nothing.
+    if (state !== "closed") leases.disturbed();
+    if (state === "connected") host.reopenAll("NATS is back");
   });
 }
 

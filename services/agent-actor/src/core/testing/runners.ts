@@ -9,7 +9,7 @@ import type { Effect } from "../decision.js";
 import type { MailboxMessage } from "../delivery.js";
 import { claimOf, finishOf } from "./fixtures.js";
 
-export interface Claim {
+interface Claim {
   claimId: string;
   incarnation: string;
   execution: Execution;
@@ -19,7 +19,7 @@ export interface Claim {
   progress: number;
 }
 
-export type Send = (agentId: string, message: MailboxMessage) => void;
+type Send = (agentId: string, message: MailboxMessage) => void;
 
 const claimFields = ({ claimId, incarnation, execution }: Claim) => ({
   claimId,
@@ -28,90 +28,91 @@ const claimFields = ({ claimId, incarnation, execution }: Claim) => ({
   attempt: execution.attempt,
 });
 
-export function createRunners(send: Send, slotsOf: (agentId: string) => number) {
-  const stored = new Map<string, Execution>();
-  const claims: Claim[] = [];
-  const started = new Set<string>();
-  const keyOf = (runId: string, attempt: number): string => `${runId} ${attempt}`;
+const keyOf = (runId: string, attempt: number): string => `${runId} ${attempt}`;
 
-  const say = (claim: Claim, message: MailboxMessage): void => {
-    claim.unanswered = message;
-    send(claim.execution.agentId, message);
-  };
-  const start = (claim: Claim): void => {
-    const { runId, attempt, agentId, issueId } = claim.execution;
-    invariant(!started.has(keyOf(runId, attempt)), "one start per (run, attempt)", {
-      runId,
-      attempt,
-    });
-    started.add(keyOf(runId, attempt));
-    claim.phase = "running";
-    const live = claims.filter(({ phase }) => phase === "running");
-    const ofAgent = live.filter(({ execution }) => execution.agentId === agentId);
-    invariant(ofAgent.length <= slotsOf(agentId), "live runs within maxConcurrentRuns", {
-      agentId,
-    });
-    const ofIssue = live.filter(
-      ({ execution }) => issueId !== null && execution.issueId === issueId,
-    );
-    invariant(ofIssue.length <= 1, "one live run of an issue", { issueId });
-  };
-  const end = (claim: Claim, message: MailboxMessage): void => {
+export class Runners {
+  /** Executions that nobody has taken, or whose acknowledgement was lost. */
+  readonly stored = new Map<string, Execution>();
+  readonly claims: Claim[] = [];
+  readonly #started = new Set<string>();
+  readonly #send: Send;
+  readonly #slotsOf: (agentId: string) => number;
+
+  constructor(send: Send, slotsOf: (agentId: string) => number) {
+    this.#send = send;
+    this.#slotsOf = slotsOf;
+  }
+
+  store(execution: Execution): void {
+    this.stored.set(keyOf(execution.runId, execution.attempt), execution);
+  }
+  withdraw(runId: string, attempt: number): void {
+    this.stored.delete(keyOf(runId, attempt));
+  }
+  /** Takes an execution; `keep`: the acknowledgement is lost, so another runner will get it too. */
+  take(execution: Execution, keep: boolean): void {
+    if (!keep) this.withdraw(execution.runId, execution.attempt);
+    const { claimId, incarnation, runnerId } = claimOf(`${this.claims.length}`);
+    const claim: Claim = {
+      claimId,
+      incarnation,
+      execution,
+      phase: "asking",
+      unanswered: null,
+      progress: 0,
+    };
+    this.claims.push(claim);
+    this.#say(claim, { kind: "run.started", body: { ...claimFields(claim), runnerId } });
+  }
+  hear(answer: Extract<Effect, { kind: "answer" }>): void {
+    const claim = this.claims.find((other) => other.incarnation === answer.incarnation);
+    if (!claim || claim.unanswered?.kind !== `run.${answer.report}`) return;
+    claim.unanswered = null;
+    if (claim.phase !== "asking") return;
+    if (answer.answer === "go") this.#start(claim);
+    else claim.phase = "over";
+  }
+  progress(claim: Claim): void {
+    claim.progress += 1;
+    const event = { eventType: "adapter.invoke", at: "2026-01-01T00:00:00.000Z" };
+    const body = { ...claimFields(claim), progressId: claim.progress, events: [event] };
+    this.#say(claim, { kind: "run.progress", body });
+  }
+  finish(claim: Claim, exitCode: number): void {
+    const body = { ...claimFields(claim), ...finishOf({ exitCode }) };
+    this.#end(claim, { kind: "run.finished", body });
+  }
+  lose(claim: Claim): void {
+    const body = { ...claimFields(claim), reason: "runner_gone" } as const;
+    this.#end(claim, { kind: "run.lost", body });
+  }
+  /** Dies without a word: only the owner's look at the leases will find out. */
+  vanish(claim: Claim): void {
     claim.phase = "over";
-    say(claim, message);
-  };
+    claim.unanswered = null;
+  }
+  again(claim: Claim): void {
+    if (claim.unanswered) this.#send(claim.execution.agentId, claim.unanswered);
+  }
 
-  return {
-    stored,
-    claims,
-    store: (execution: Execution): void =>
-      void stored.set(keyOf(execution.runId, execution.attempt), execution),
-    withdraw: (runId: string, attempt: number): void => void stored.delete(keyOf(runId, attempt)),
-    /** Takes an execution; `keep`: the acknowledgement is lost, so another runner will get it too. */
-    take: (execution: Execution, keep: boolean): void => {
-      const { runId, attempt } = execution;
-      if (!keep) stored.delete(keyOf(runId, attempt));
-      const { claimId, incarnation, runnerId } = claimOf(`${claims.length}`);
-      const claim: Claim = {
-        claimId,
-        incarnation,
-        execution,
-        phase: "asking",
-        unanswered: null,
-        progress: 0,
-      };
-      claims.push(claim);
-      say(claim, { kind: "run.started", body: { ...claimFields(claim), runnerId } });
-    },
-    hear: (answer: Extract<Effect, { kind: "answer" }>): void => {
-      const claim = claims.find((other) => other.incarnation === answer.incarnation);
-      if (!claim || claim.unanswered?.kind !== `run.${answer.report}`) return;
-      claim.unanswered = null;
-      if (claim.phase !== "asking") return;
-      if (answer.answer === "go") start(claim);
-      else claim.phase = "over";
-    },
-    progress: (claim: Claim): void => {
-      claim.progress += 1;
-      const event = { eventType: "adapter.invoke", at: "2026-01-01T00:00:00.000Z" };
-      const body = { ...claimFields(claim), progressId: claim.progress, events: [event] };
-      say(claim, { kind: "run.progress", body });
-    },
-    finish: (claim: Claim, exitCode: number): void =>
-      end(claim, {
-        kind: "run.finished",
-        body: { ...claimFields(claim), ...finishOf({ exitCode }) },
-      }),
-    lose: (claim: Claim): void =>
-      end(claim, { kind: "run.lost", body: { ...claimFields(claim), reason: "runner_gone" } }),
-    /** Dies without a word: only the owner's look at the leases will find out. */
-    vanish: (claim: Claim): void => {
-      claim.phase = "over";
-      claim.unanswered = null;
-    },
-    again: (claim: Claim): void => {
-      if (claim.unanswered) send(claim.execution.agentId, claim.unanswered);
-    },
-  };
+  #say(claim: Claim, message: MailboxMessage): void {
+    claim.unanswered = message;
+    this.#send(claim.execution.agentId, message);
+  }
+  #end(claim: Claim, message: MailboxMessage): void {
+    claim.phase = "over";
+    this.#say(claim, message);
+  }
+  #start(claim: Claim): void {
+    const { runId, attempt, agentId, issueId } = claim.execution;
+    const key = keyOf(runId, attempt);
+    invariant(!this.#started.has(key), "one start per (run, attempt)", { runId, attempt });
+    this.#started.add(key);
+    claim.phase = "running";
+    const live = this.claims.filter(({ phase }) => phase === "running");
+    const ofAgent = live.filter(({ execution }) => execution.agentId === agentId);
+    invariant(ofAgent.length <= this.#slotsOf(agentId), "live runs within maxConcurrentRuns");
+    const ofIssue = live.filter(({ execution }) => execution.issueId === issueId);
+    invariant(issueId === null || ofIssue.length <= 1, "one live run of an issue", { issueId });
+  }
 }
-export type Runners = ReturnType<typeof createRunners>;

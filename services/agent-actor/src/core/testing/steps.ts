@@ -141,8 +141,7 @@ export function drain(world: World): void {
       world.reconcile(box);
     }
     for (const effect of world.effects.splice(0)) world.perform(effect);
-    for (const execution of [...world.runners.stored.values()])
-      world.runners.take(execution, false);
+    for (const execution of world.runners.stored.values()) world.runners.take(execution, false);
     for (const claim of world.runners.claims) {
       if (claim.unanswered) world.runners.again(claim);
       else if (claim.phase === "running") world.runners.finish(claim, 0);

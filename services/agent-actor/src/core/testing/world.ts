@@ -15,7 +15,7 @@ import type { AgentState, RunState } from "../state.js";
 import { freeSlots, hasSlot } from "../state.js";
 import { companyId, deliver, inputsOf } from "./fixtures.js";
 import { createLockBucket } from "./lock-bucket.js";
-import { createRunners } from "./runners.js";
+import { Runners } from "./runners.js";
 import { commit, createStore } from "./store.js";
 
 interface Box {
@@ -28,7 +28,7 @@ interface Box {
 export class World {
   readonly store = createStore();
   readonly locks = createLockBucket((issueId, holder) => this.#isAlive(issueId, holder));
-  readonly runners = createRunners(
+  readonly runners = new Runners(
     (agentId, message) => this.send(agentId, message),
     (agentId) => this.#box(agentId).state.policy.maxConcurrentRuns,
   );

@@ -68,6 +68,9 @@ export function toHttpError(error: unknown): { answer: HttpError; hidden?: unkno
     return { answer: overloaded(503, "The database does not answer", 2), hidden: error };
   if (failure?.kind === "unique")
     return { answer: conflict("It exists already", { constraint: failure.constraint }) };
+  // Class 22 is data that no column takes; whatever the schemas let through of it is the caller's.
+  if (failure?.kind === "rejected" && failure.code.startsWith("22"))
+    return { answer: new HttpError(400, "A value does not fit"), hidden: error };
   return { answer: new HttpError(500, "Internal server error"), hidden: error };
 }
 
@@ -81,7 +84,8 @@ function frameworkError(error: unknown): HttpError | null {
   if (typeof statusCode !== "number" || statusCode < 400 || statusCode > 499) return null;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE")
     return new HttpError(413, "The request body is larger than 512 KiB");
-  return new HttpError(statusCode, message ?? "Bad request");
+  // The framework repeats the URL in its texts, however long it is.
+  return new HttpError(statusCode, (message ?? "Bad request").slice(0, 200));
 }
 
 /** Drizzle and the driver both end in an error with a SQLSTATE, or in one of the connection. */

@@ -42,6 +42,8 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.addHook("onRequest", async (request) => {
     const refused = refuseOrigin(request.headers);
     if (refused) throw forbidden(refused);
+    // In a path it is no id and refused by name; in a query it would be text that nothing can store.
+    if (/\?.*%00/.test(request.url)) throw new HttpError(400, "The query contains a NUL character");
   });
   app.addHook("onResponse", async (request, reply) => {
     metrics.count("reveille_http_requests_total", {

@@ -143,6 +143,8 @@ describe("an id in a path", () => {
   test("in a query is checked too", async () => {
     const runs = `/api/companies/${companyId}/heartbeat-runs`;
     await refused(["GET", `${runs}?agentId=notuuid`], 400, "agentId");
+    await refused(["GET", `/api/companies/${companyId}/activity?entityId=%00`], 400, /NUL/);
+    await refused(["GET", "/api/agents/%zz"], 400, /url/);
   });
 });
 

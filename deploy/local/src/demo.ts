@@ -12,8 +12,8 @@ import { postRow, textOf } from "./http-client.js";
 import { showProgress } from "./progress.js";
 import { startStack, type Stack } from "./up.js";
 
-/** The scenes take about 20 s on two cores; whoever waits longer than this waits for nothing. */
-const SCENES_TIMEOUT_MS = 60_000;
+/** The scenes take about 15 s on two cores, and one slow recovery more; whoever waits longer than this waits for nothing. */
+const SCENES_TIMEOUT_MS = 75_000;
 
 const say = (line: string): void => void process.stdout.write(`${line}\n`);
 

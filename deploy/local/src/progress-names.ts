@@ -11,7 +11,6 @@ export interface RunNames {
 
 export interface Directory {
   run(runId: string): Promise<RunNames>;
-  agent(agentId: string): Promise<string>;
 }
 
 /** Names that are remembered; enough for every run that can be at work on one machine. */
@@ -34,7 +33,7 @@ export function createDirectory(http: string): Directory {
       reason: textOf(context, "wakeReason") || textOf(row, "invocationSource"),
     };
   });
-  return { agent, run };
+  return { run };
 }
 
 /** A question that failed is asked again the next time. */

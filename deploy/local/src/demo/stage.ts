@@ -5,7 +5,7 @@ import { eventually } from "../polling.js";
 import type { Stack } from "../up.js";
 import type { Checklist } from "./checklist.js";
 import type { PublicClient } from "./public-client.js";
-import type { Witnesses } from "./witness.js";
+import type { Note, Witnesses } from "./witness.js";
 
 const worker = fileURLToPath(new URL("../../../../examples/demo/worker.mjs", import.meta.url));
 /** A run here takes one to four seconds; a lost one is found and repeated within some more. */
@@ -63,8 +63,13 @@ export const ending = ({ http }: Stage, runId: string): Promise<Row> =>
     return OVER.includes(textOf(row, "status")) ? row : undefined;
   });
 
-/** The first note of an attempt's start. @throws Error after 25 s. */
-export const beginning = ({ witnesses }: Stage, runId: string, attempt = 1) =>
-  eventually(`the start of run ${runId}, attempt ${attempt}`, RUN_TIMEOUT_MS, () =>
+/** The first note of an attempt's start. @throws Error after `timeoutMs`. */
+export const beginning = (
+  { witnesses }: Stage,
+  runId: string,
+  attempt = 1,
+  timeoutMs = RUN_TIMEOUT_MS,
+): Promise<Note> =>
+  eventually(`the start of run ${runId}, attempt ${attempt}`, timeoutMs, () =>
     witnesses.notes(runId).find((note) => note.event === "start" && note.attempt === attempt),
   );

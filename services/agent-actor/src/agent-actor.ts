@@ -12,6 +12,7 @@ import { createCompanyRuns } from "./shell/company-runs.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
 import { createFailpoint } from "./shell/failpoint.js";
+import { startHealth } from "./shell/health.js";
 import { Host } from "./shell/host.js";
 import { createHostLease } from "./shell/host-lease.js";
 import { IssueLocks } from "./shell/issue-locks.js";
@@ -36,16 +37,20 @@ const reconcileAgeMs = 5_000;
 export async function startAgentActor(config: ActorConfig, logger: Logger): Promise<Started> {
   const hostId = newId();
   const connections = await openConnections(config, hostId, logger);
-  const parts = await assemble(config, hostId, connections, logger);
+  const tools = await assembleTools(config, hostId, connections, logger);
+  const parts = { ...tools, ...assembleHost(config, hostId, connections, tools, logger) };
   const { host, timers, scheduler, owed } = parts;
   listen(hostId, connections, parts);
   await host.beat();
   await timers.refresh([...host.partitions.keys()]);
   const periods = startPeriods(config, connections, parts, logger);
+  const natsConnected = (): boolean => connections.bus.connected;
+  const health = await startHealth(config, { ...parts, natsConnected });
   logger.info({ hostId, partitions: host.partitions.size }, "actor host is up");
   return {
     ready: { hostId },
     stop: async () => {
+      await health.stop();
       for (const period of periods) await period.stop();
       timers.stop();
       await scheduler.drain();
@@ -58,9 +63,10 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
   };
 }
 
-type Parts = Awaited<ReturnType<typeof assemble>>;
+type Parts = Awaited<ReturnType<typeof assembleTools>> & ReturnType<typeof assembleHost>;
 
-async function assemble(
+/** What hosts and batches work with; each part stands alone. */
+async function assembleTools(
   config: ActorConfig,
   hostId: string,
   connections: Connections,
@@ -99,6 +105,30 @@ async function assemble(
   const perform = (effects: readonly Effect[]): void => performer.perform(effects);
   const reconciling = { pool, publisher, subjects, locks, leases, perform, logger };
 
+  return {
+    lease,
+    trusted,
+    activations,
+    companyRuns,
+    locks,
+    leases,
+    owed,
+    timers,
+    perform,
+    reconciling,
+  };
+}
+
+/** The host with its partitions, and the scheduler that feeds on them. */
+function assembleHost(
+  config: ActorConfig,
+  hostId: string,
+  connections: Connections,
+  tools: Awaited<ReturnType<typeof assembleTools>>,
+  logger: Logger,
+) {
+  const { bus, pool, leasePool, subjects, names } = connections;
+  const { lease, trusted, activations, companyRuns, locks, perform, reconciling } = tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
@@ -139,7 +169,7 @@ async function assemble(
     inFlightMax: config.REVEILLE_BATCHES_IN_FLIGHT,
     stepDown: (partitions, reason) => host.stepDown(partitions, reason),
   });
-  return { host, scheduler, timers, owed, activations, companyRuns, leases, reconciling, trusted };
+  return { host, scheduler };
 }
 
 /** What comes by core NATS, and what the connection itself says. */

@@ -116,20 +116,19 @@ function joinKeyOwner(draft: Draft, wake: Wake): Decision {
   );
 }
 
-/** One agent waits at most once per issue: later wakes join the one that waits. */
+/**
+ * One agent waits at most once per issue: later wakes join the one that waits, and leave no row of their
+ * own but a count on it.
+ */
 function coalesceIntoWait(draft: Draft, wake: Wake): Decision {
   const wait = draft.state.waits.find((other) => other.issueId === wake.issueId)!;
   const context = mergeContexts(wait.context, wake.context);
-  draft.changeWait(wait.requestId, { context, coalescedCount: wait.coalescedCount + 1 });
+  const coalescedCount = wait.coalescedCount + 1;
+  draft.changeWait(wait.requestId, { context, coalescedCount });
   draft.row({
     table: "wakes",
     op: "update",
-    row: { id: wait.requestId, contextSnapshot: context, coalescedCount: wait.coalescedCount + 1 },
-  });
-  writeRequest(draft, wake, {
-    status: "coalesced",
-    reason: "issue_execution_deferred",
-    over: true,
+    row: { id: wait.requestId, contextSnapshot: context, coalescedCount },
   });
   return draft.done(
     giveVerdict(
@@ -137,7 +136,7 @@ function coalesceIntoWait(draft: Draft, wake: Wake): Decision {
       {
         outcome: "coalesced",
         wakeId: wake.wakeId,
-        requestId: wake.requestId,
+        requestId: wait.requestId,
         reason: "issue_execution_deferred",
       },
       { ownsKey: wake.request.idempotencyKey ?? null },

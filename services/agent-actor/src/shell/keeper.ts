@@ -12,6 +12,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { TopologySizes } from "@reveille/shared/protocol/topology";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { announceGap } from "./gap.js";
 import { raiseGeneration } from "./partition-rows.js";
 
 export interface KeeperContext {
@@ -42,9 +43,9 @@ export async function keepTopology(context: KeeperContext): Promise<void> {
   let { generation } = state;
   const mailbox = topologyNames(context.subjects.prefix).mailbox;
   if (state.applied && (await streamFacts(context.bus, mailbox)) === null) {
-    context.logger.error({ generation }, "the mailbox stream is gone: a new generation begins");
-    generation = await raiseGeneration(context.pool, generation);
-    context.bus.publish(context.subjects.generation, Buffer.from(String(generation)));
+    const raised = await raiseGeneration(context.pool, generation);
+    generation = raised.generation;
+    if (raised.raised) await announceGap(context, { generation, why: "stream missing" });
   }
   const changes = await ensureTopology(
     context.bus,

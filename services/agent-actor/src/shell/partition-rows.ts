@@ -84,14 +84,18 @@ export async function adoptGeneration(
   return adopted.rows[0] ? rowOf(adopted.rows[0]) : null;
 }
 
-/** A new generation, by whoever notices first; the number that is in force afterwards. */
-export async function raiseGeneration(pool: Pool, seen: number): Promise<number> {
+/** A new generation, by whoever notices first: the number in force afterwards, and whether this call raised it. */
+export async function raiseGeneration(
+  pool: Pool,
+  seen: number,
+): Promise<{ generation: number; raised: boolean }> {
   const raised = await guarded("raise generation", () =>
-    pool.query<{ generation: number }>(
+    pool.query<{ generation: number; raised: boolean }>(
       `with raised as (update mailbox_state set generation = generation + 1 where id = 1 and generation = $1 returning generation)
-       select coalesce((select generation from raised), (select generation from mailbox_state where id = 1)) as generation`,
+       select coalesce((select generation from raised), m.generation) as generation, exists (select 1 from raised) as raised
+       from mailbox_state m where m.id = 1`,
       [seen],
     ),
   );
-  return raised.rows[0]!.generation;
+  return raised.rows[0]!;
 }

@@ -13,7 +13,7 @@ import { checkSentinel } from "@reveille/shared/nats/stream-facts";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
-import { adoptGeneration, raiseGeneration } from "./partition-rows.js";
+import { adoptGeneration } from "./partition-rows.js";
 import type { PartitionRow } from "./partition-rows.js";
 
 export interface PartitionContext {
@@ -24,8 +24,8 @@ export interface PartitionContext {
   stream: string;
   /** The generation in force, as last read. */
   generation: () => number;
-  /** Tells everybody of a generation that this host raised. */
-  generationRaised: (generation: number) => void;
+  /** The sentinel of a partition is gone: a new generation is to begin. */
+  sentinelGone: (row: PartitionRow) => Promise<void>;
   /** Redoes what is owed; awaited before the first batch. */
   reconcile: (partition: number) => Promise<void>;
   /** Something can be taken. */
@@ -153,16 +153,10 @@ export class Partition {
   }
 
   async #sentinelIsThere(): Promise<boolean> {
-    const { bus, pool, stream, generationRaised } = this.#context;
-    const { cursorSeq, cursorNs, generation } = this.#row;
+    const { bus, stream, sentinelGone } = this.#context;
+    const { cursorSeq, cursorNs } = this.#row;
     const sentinel = await checkSentinel(bus, stream, cursorSeq, cursorNs);
-    if (sentinel === "gone") {
-      this.#log.warn(
-        { cursorSeq, generation },
-        "the sentinel is gone: the stream was replaced or rolled back",
-      );
-      generationRaised(await raiseGeneration(pool, generation));
-    }
+    if (sentinel === "gone") await sentinelGone(this.#row);
     return sentinel === "there";
   }
 

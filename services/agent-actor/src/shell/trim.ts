@@ -1,43 +1,65 @@
 /**
- * Trims the mailbox stream behind the cursors; the message at a cursor stays, it is the sentinel. Only
- * messages of the generation in force are named, and only once the server's transform echoes it, so a
- * thawed host's trimming of an old stream touches nothing in a new one.
+ * Trims the mailbox stream behind the cursors; the message at a cursor stays, it is the sentinel. Every
+ * purge names a generation, and none happens before the server's transform echoes the one in force, so
+ * a thawed host's trimming of an old stream touches nothing in a new one.
  */
 import type { Bus } from "@reveille/shared/nats/bus";
 import { purgeBefore, streamFacts } from "@reveille/shared/nats/stream-facts";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { PartitionRow } from "./partition-rows.js";
 
-export interface Trimmer {
-  /** Trims what moved since the last call. @throws RuntimeError `BrokerUnavailable`. */
-  trim(rows: readonly PartitionRow[], generation: number, trusted: () => boolean): Promise<void>;
-}
+/** Older generations whose leftovers are looked for: a stream that is replaced more often is beyond help. */
+const olderGenerations = 8;
 
-export function createTrimmer(bus: Bus, subjects: Subjects, stream: string): Trimmer {
-  const trimmedTo = new Map<number, string>();
-  return {
-    trim: async (rows, generation, trusted) => {
-      const moved = rows.filter(
-        (row) =>
-          row.generation === generation &&
-          row.cursorSeq > 0 &&
-          trimmedTo.get(row.partition) !== markOf(row),
-      );
-      if (moved.length === 0) return;
-      const facts = await streamFacts(bus, stream);
-      if (!facts?.transformDest?.startsWith(`${generation}.`)) return;
-      for (const row of moved) {
-        if (!trusted()) return;
-        await purgeBefore(
-          bus,
-          stream,
-          subjects.partitionPurge(generation, row.partition),
-          row.cursorSeq,
-        );
-        trimmedTo.set(row.partition, markOf(row));
-      }
-    },
-  };
+export class Trimmer {
+  readonly #bus: Bus;
+  readonly #subjects: Subjects;
+  readonly #stream: string;
+  readonly #trimmedTo = new Map<number, string>();
+  /** Partitions whose leftovers of older generations are gone, by the generation in which they were looked for. */
+  readonly #swept = new Map<number, number>();
+
+  constructor(bus: Bus, subjects: Subjects, stream: string) {
+    this.#bus = bus;
+    this.#subjects = subjects;
+    this.#stream = stream;
+  }
+
+  /** Trims what moved since the last call. @throws RuntimeError `BrokerUnavailable`. */
+  async trim(
+    rows: readonly PartitionRow[],
+    generation: number,
+    trusted: () => boolean,
+  ): Promise<void> {
+    const moved = rows.filter(
+      (row) =>
+        row.generation === generation &&
+        row.cursorSeq > 0 &&
+        this.#trimmedTo.get(row.partition) !== markOf(row),
+    );
+    if (moved.length === 0) return;
+    const facts = await streamFacts(this.#bus, this.#stream);
+    if (!facts?.transformDest?.startsWith(`${generation}.`)) return;
+    for (const row of moved) {
+      if (!trusted()) return;
+      await this.#purge(row, generation);
+      await this.#sweep(row, generation);
+      this.#trimmedTo.set(row.partition, markOf(row));
+    }
+  }
+
+  async #purge(row: PartitionRow, generation: number): Promise<void> {
+    const filter = this.#subjects.partitionPurge(generation, row.partition);
+    await purgeBefore(this.#bus, this.#stream, filter, row.cursorSeq);
+  }
+
+  /** What a rolled-back stream still holds under older generations lies behind a cursor of this one: it was applied. */
+  async #sweep(row: PartitionRow, generation: number): Promise<void> {
+    if (this.#swept.get(row.partition) === generation) return;
+    for (let older = Math.max(1, generation - olderGenerations); older < generation; older += 1)
+      await this.#purge(row, older);
+    this.#swept.set(row.partition, generation);
+  }
 }
 
 const markOf = (row: PartitionRow): string => `${row.generation}:${row.cursorSeq}`;

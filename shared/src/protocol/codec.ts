@@ -13,7 +13,9 @@ const depthMax = 64;
 
 // mapsAsObjects: payloads are string-keyed maps; no records, no structured clone, no extension types.
 const packer = new Packr({ useRecords: false, mapsAsObjects: true, encodeUndefinedAsNil: false });
-const unpacker = new Unpackr({ useRecords: false, mapsAsObjects: true });
+// structuredClone: false refuses references. With them a payload of a few hundred bytes names one object
+// twice on each of many levels, and walking it takes longer than anybody lives.
+const unpacker = new Unpackr({ useRecords: false, mapsAsObjects: true, structuredClone: false });
 
 export type Decoded =
   { ok: true; value: Record<string, unknown>; encoding: Encoding } | { ok: false; reason: string };
@@ -34,8 +36,8 @@ export function decodePayload(bytes: Uint8Array): Decoded {
       ? JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes))
       : unpacker.unpack(bytes);
     if (!isMap(value)) return { ok: false, reason: "payload is not a map" };
-    if (!cleanInPlace(value, 0))
-      return { ok: false, reason: `payload is nested deeper than ${depthMax}` };
+    const fault = cleanInPlace(value, 0);
+    if (fault !== null) return { ok: false, reason: `payload ${fault}` };
     return { ok: true, value, encoding: json ? "json" : "msgpack" };
   } catch (error) {
     return {
@@ -64,28 +66,40 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
   !Array.isArray(value) &&
   !(value instanceof Uint8Array);
 
+/** What Postgres stores in no text: NUL, and halves of surrogate pairs. */
+const unstorable = /[\0\p{Surrogate}]/u;
+
+const cleanText = (text: string): string =>
+  unstorable.test(text) ? text.replaceAll("\0", "").replaceAll(/\p{Surrogate}/gu, "\uFFFD") : text;
+
 /**
- * Strips NUL from every string (Postgres stores none), drops prototype keys and makes what JSON does
- * not know (bigint, bytes, dates) into text; false when nested too deeply.
+ * Strips what Postgres cannot store from every string, drops prototype keys and makes what JSON does
+ * not know (bigint, bytes, dates) into text. Says what is wrong when it is nested too deeply or holds
+ * what is no data (sets, expressions, errors: extension types of msgpack); null when it is clean.
  */
-function cleanInPlace(value: Record<string, unknown> | unknown[], depth: number): boolean {
-  if (depth > depthMax) return false;
+function cleanInPlace(value: Record<string, unknown> | unknown[], depth: number): string | null {
+  if (depth > depthMax) return `is nested deeper than ${depthMax}`;
   const map = value as Record<string, unknown>;
   for (const key of Object.keys(value)) {
     const inner = map[key];
-    if (key === "__proto__" || key.includes("\0")) {
-      Reflect.deleteProperty(map, key);
-      continue;
-    }
-    if (typeof inner === "string") {
-      if (inner.includes("\0")) map[key] = inner.replaceAll("\0", "");
+    if (key === "__proto__" || unstorable.test(key)) Reflect.deleteProperty(map, key);
+    else if (typeof inner === "string") {
+      if (unstorable.test(inner)) map[key] = cleanText(inner);
     } else if (typeof inner === "bigint") map[key] = inner.toString();
     else if (inner instanceof Uint8Array) map[key] = Buffer.from(inner).toString("base64");
     else if (inner instanceof Date)
       map[key] = Number.isNaN(inner.getTime()) ? null : inner.toISOString();
     else if (typeof inner === "object" && inner !== null) {
-      if (!cleanInPlace(inner as Record<string, unknown>, depth + 1)) return false;
+      if (!isPlain(inner)) return `holds a value that is no data at ${JSON.stringify(key)}`;
+      const fault = cleanInPlace(inner as Record<string, unknown>, depth + 1);
+      if (fault !== null) return fault;
     }
   }
-  return true;
+  return null;
+}
+
+function isPlain(value: object): boolean {
+  if (Array.isArray(value)) return true;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }

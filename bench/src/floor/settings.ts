@@ -76,7 +76,7 @@ export const poolConsumerConfig = {
   durable_name: poolConsumer,
   filter_subject: `${prefix}.exec.pool.default.>`,
   ack_policy: "explicit",
-  ack_wait: 30_000_000_000,
+  ack_wait: 5_000_000_000,
   max_deliver: -1,
   max_ack_pending: 20_000,
 } as const;

@@ -27,8 +27,8 @@ import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
 import { createLogBudget } from "./run-log.js";
 
-/** A third of the pool consumer's `ack_wait`. */
-const workingEveryMs = 10_000;
+/** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
+const workingEveryMs = 1_500;
 /** Reports without an answer, per slot, before nothing more is pulled: an actor that is away must not fill us. */
 const unansweredPerSlot = 4;
 /** Between tries to begin another life, and to find what the topology keeper makes. */

@@ -8,6 +8,7 @@ import { isoTime } from "@reveille/shared/protocol/time";
 import { admitQueued } from "./admit.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
+import { addQueuedRun } from "./new-run.js";
 import type { WaitState } from "./state.js";
 import { freeSlots, hasSlot, isInvokable } from "./state.js";
 
@@ -38,34 +39,12 @@ function promote(draft: Draft, wait: WaitState): void {
   const { delivery } = draft;
   const at = isoTime(delivery.atMs);
   draft.removeWait(wait.requestId);
-  draft.addRun({
-    id: wait.runId,
-    wakeRequestId: wait.requestId,
-    wakeId: wait.wakeId,
-    phase: "queued",
-    source: wait.source,
-    triggerDetail: wait.triggerDetail,
+  addQueuedRun(draft, {
+    ...wait,
     context: {
       ...wait.context,
       wakeReason: wait.context["wakeReason"] ?? "issue_execution_deferred",
     },
-    issueId: wait.issueId,
-    taskKey: wait.taskKey,
-    pool: draft.state.policy.pool,
-    attempt: 0,
-    losses: 0,
-    claim: null,
-    holdsIssue: false,
-    cancel: null,
-    createdAtMs: delivery.atMs,
-    updatedAtMs: delivery.atMs,
-    dispatchedAtMs: null,
-    startedAtMs: null,
-    position: { generation: delivery.generation, sequence: delivery.sequence },
-    lastEventSeq: 0,
-    progressSeen: 0,
-    sessionIdBefore: draft.state.sessionId,
-    retryOfRunId: null,
   });
   draft.row({
     table: "wakes",
@@ -79,13 +58,6 @@ function promote(draft: Draft, wait: WaitState): void {
       promoted: true,
       updatedAt: at,
     },
-  });
-  draft.announce("heartbeat.run.queued", {
-    runId: wait.runId,
-    agentId: draft.state.agent.id,
-    invocationSource: wait.source,
-    triggerDetail: wait.triggerDetail,
-    wakeupRequestId: wait.requestId,
   });
 }
 

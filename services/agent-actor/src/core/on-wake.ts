@@ -9,6 +9,7 @@ import { commentIdOf, enrichContext, issueIdOf, mergeContexts, taskKeyOf } from 
 import type { Decision } from "./decision.js";
 import type { Delivery } from "./delivery.js";
 import type { Draft } from "./draft.js";
+import { addQueuedRun } from "./new-run.js";
 import { companyRunsMax } from "./policy.js";
 import { apiRow } from "./run-row.js";
 import type { RunState } from "./state.js";
@@ -185,47 +186,19 @@ function wakeOnIssue(draft: Draft, wake: Wake, issueId: string): Decision {
 }
 
 function queueRun(draft: Draft, wake: Wake): Decision {
-  const { delivery, state } = draft;
+  const { state } = draft;
   // With a free slot it is dispatched at once and never stands in the queue.
   const full =
     queuedCount(state) >= state.policy.maxQueuedRuns ||
     draft.inputs.companyRunCount >= companyRunsMax;
   if (freeSlots(state) === 0 && full) return rejected(draft, wake, "queue_full");
   const { request } = wake;
-  draft.addRun({
-    id: wake.runId,
-    wakeRequestId: wake.requestId,
-    wakeId: wake.wakeId,
-    phase: "queued",
+  addQueuedRun(draft, {
+    ...wake,
     source: request.source,
     triggerDetail: request.triggerDetail ?? null,
-    context: wake.context,
-    issueId: wake.issueId,
-    taskKey: wake.taskKey,
-    pool: state.policy.pool,
-    attempt: 0,
-    losses: 0,
-    claim: null,
-    holdsIssue: false,
-    cancel: null,
-    createdAtMs: delivery.atMs,
-    updatedAtMs: delivery.atMs,
-    dispatchedAtMs: null,
-    startedAtMs: null,
-    position: { generation: delivery.generation, sequence: delivery.sequence },
-    lastEventSeq: 0,
-    progressSeen: 0,
-    sessionIdBefore: state.sessionId,
-    retryOfRunId: null,
   });
   writeRequest(draft, wake, { status: "queued", runId: wake.runId });
-  draft.announce("heartbeat.run.queued", {
-    runId: wake.runId,
-    agentId: state.agent.id,
-    invocationSource: request.source,
-    triggerDetail: request.triggerDetail ?? null,
-    wakeupRequestId: wake.requestId,
-  });
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return draft.done(
     giveVerdict(

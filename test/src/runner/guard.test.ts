@@ -71,7 +71,7 @@ describe.each(["auto", "best_effort"])(
       await rig.actor.until("lost", run.runId, 3_000);
       rig.actor.answer = ({ kind }) => (kind === "started" ? "go" : "committed");
       const second = await rig.runner(env);
-      // Well below the consumer's ack_wait of 5 s: the guard gave it back.
+      // The guard gave it back: nobody waits for ack_wait.
       const finished = await rig.actor.until("finished", run.runId, 5_000);
       expect(finished.claimId).not.toBe(claimId);
       second.child.kill("SIGTERM");

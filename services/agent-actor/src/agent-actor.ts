@@ -18,6 +18,8 @@ import { Host } from "./shell/host.js";
 import { createHostLease } from "./shell/host-lease.js";
 import { IssueLocks } from "./shell/issue-locks.js";
 import { keepTopology } from "./shell/keeper.js";
+import { watchLockBucket } from "./shell/lock-bucket.js";
+import type { LockBucketWatch } from "./shell/lock-bucket.js";
 import { createOwedReleases } from "./shell/owed-releases.js";
 import { Partition } from "./shell/partition.js";
 import type { PartitionContext } from "./shell/partition.js";
@@ -43,9 +45,13 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
   const parts = { ...tools, ...assembleHost(config, hostId, connections, tools, logger) };
   const { host, timers, scheduler, owed } = parts;
   listen(hostId, connections, parts);
+  // Before the first partition reconciles: from then on what a bucket lacks is noticed here.
+  const lockBucket = await watchLockBucket(connections.issueLocks, () =>
+    reconcile(parts.reconciling, readOnes(host), 0),
+  );
   await host.beat();
   await timers.refresh([...host.partitions.keys()]);
-  const periods = startPeriods(config, connections, parts, logger);
+  const periods = startPeriods(config, connections, { ...parts, lockBucket }, logger);
   const natsConnected = (): boolean => connections.bus.connected;
   const health = await startHealth(config, { ...parts, natsConnected });
   logger.info({ hostId, partitions: host.partitions.size }, "actor host is up");
@@ -206,19 +212,26 @@ function listen(
   });
 }
 
-function startPeriods(config: ActorConfig, connections: Connections, parts: Parts, logger: Logger) {
+/** Partitions whose rows this host may redo. */
+const readOnes = ({ partitions }: Host): number[] =>
+  [...partitions.values()].filter(({ state }) => state === "reading").map(({ number }) => number);
+
+function startPeriods(
+  config: ActorConfig,
+  connections: Connections,
+  parts: Parts & { lockBucket: LockBucketWatch },
+  logger: Logger,
+) {
   const { bus, subjects, names, keeper, pool } = connections;
-  const { host, timers, activations, companyRuns, reconciling, trusted } = parts;
+  const { host, timers, activations, companyRuns, reconciling, trusted, lockBucket } = parts;
   const trimmer = new Trimmer(bus, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
-  const readOnes = (): number[] =>
-    partitions()
-      .filter(({ state }) => state === "reading")
-      .map(({ number }) => number);
   return [
     // A third of the lease: two renewals may fail before it is in danger.
     every(config.REVEILLE_HOST_LEASE_TTL_MS / 3, "renew", logger, () => host.beat()),
     every(2_000, "topology", logger, () => keepTopology(keeper)),
+    // As often as the keeper looks, who makes it.
+    every(2_000, "lock bucket", logger, () => lockBucket.check()),
     every(1_000, "trim", logger, () =>
       trimmer.trim(
         partitions().map(({ row }) => row),
@@ -227,7 +240,9 @@ function startPeriods(config: ActorConfig, connections: Connections, parts: Part
       ),
     ),
     every(1_000, "company runs", logger, () => companyRuns.refresh()),
-    every(10_000, "reconcile", logger, () => reconcile(reconciling, readOnes(), reconcileAgeMs)),
+    every(10_000, "reconcile", logger, () =>
+      reconcile(reconciling, readOnes(host), reconcileAgeMs),
+    ),
     every(10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
     every(10_000, "passivation", logger, () => activations.sweep()),
     every(600_000, "retention", logger, () => purgeVerdicts(pool)),

@@ -27,7 +27,7 @@ import { raiseGeneration } from "./shell/partition-rows.js";
 import { Performer } from "./shell/perform.js";
 import { every } from "./shell/periods.js";
 import { reconcile } from "./shell/reconcile.js";
-import { purgeVerdicts } from "./shell/retention.js";
+import { removeOld } from "./shell/retention.js";
 import { createRunnerLeases } from "./shell/runner-leases.js";
 import { createScheduler } from "./shell/scheduler.js";
 import { createTimers } from "./shell/timers.js";
@@ -245,6 +245,6 @@ function startPeriods(
     ),
     every(10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
     every(10_000, "passivation", logger, () => activations.sweep()),
-    every(600_000, "retention", logger, () => purgeVerdicts(pool)),
+    every(600_000, "retention", logger, () => removeOld(pool)),
   ];
 }

@@ -7,34 +7,53 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const alias = [
   { find: /^@reveille\/shared\/(.*)$/, replacement: at("shared/src/$1.ts") },
   { find: /^@reveille\/local\/(.*)$/, replacement: at("deploy/local/src/$1.ts") },
-  { find: /^@reveille\/(gateway|agent-actor|runner)\/(.*)$/, replacement: at("services/$1/src/$2.ts") },
+  {
+    find: /^@reveille\/(gateway|agent-actor|runner)\/(.*)$/,
+    replacement: at("services/$1/src/$2.ts"),
+  },
 ];
 
-export default defineConfig({
+/** Tests with real servers and processes, after the fast ones. */
+const system = (
+  name: string,
+  include: string[],
+  options: { groupOrder: number; maxWorkers: number },
+) => ({
   resolve: { alias },
+  test: {
+    name,
+    include,
+    globalSetup: ["test/src/harness/global-setup.ts"],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    maxWorkers: options.maxWorkers,
+    sequence: { groupOrder: options.groupOrder },
+  },
+});
+
+export default defineConfig({
   test: {
     projects: [
       {
         resolve: { alias },
         test: {
           name: "unit",
-          include: ["{shared,cli}/src/**/*.test.ts", "services/*/src/**/*.test.ts", "deploy/local/src/**/*.test.ts", "bench/src/**/*.test.ts"],
-          testTimeout: 10_000,
+          include: [
+            "{shared,cli,bench}/src/**/*.test.ts",
+            "services/*/src/**/*.test.ts",
+            "deploy/local/src/**/*.test.ts",
+          ],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
         },
       },
-      {
-        resolve: { alias },
-        test: {
-          name: "system",
-          include: ["test/src/**/*.test.ts"],
-          globalSetup: ["test/src/harness/global-setup.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
-          // Each file starts real servers and processes; on two cores more than two at once would measure each other.
-          maxWorkers: 2,
-          fileParallelism: true,
-        },
-      },
+      // Two at once: each file starts servers of its own, and most of the time waits for them.
+      system("system", ["test/src/*.test.ts", "test/src/{gateway,public,runner}/**/*.test.ts"], {
+        groupOrder: 1,
+        maxWorkers: 2,
+      }),
+      // Whole systems under faults and load: alone, or they would measure each other.
+      system("cluster", ["test/src/cluster/**/*.test.ts"], { groupOrder: 2, maxWorkers: 1 }),
     ],
   },
 });

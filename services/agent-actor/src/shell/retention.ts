@@ -18,7 +18,7 @@ const kept = [
 /** @throws RuntimeError `StoreUnavailable`. */
 export async function removeOld(pool: Pool): Promise<void> {
   for (const { table, old } of kept)
-    for (let removed = rowsMax; removed === rowsMax; ) {
+    for (let removed = rowsMax; removed === rowsMax;) {
       const result = await guarded(`remove old ${table}`, () =>
         pool.query(
           `delete from ${table} where ctid = any(array(select ctid from ${table} where ${old} limit $1))`,

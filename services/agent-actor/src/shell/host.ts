@@ -29,6 +29,7 @@ export class Host {
   readonly #partitions = new Map<number, Partition>();
   #generation = 0;
   #beating: Promise<void> | null = null;
+  #beatAgain: Promise<void> | null = null;
   #leaving = false;
 
   constructor(context: HostContext) {
@@ -49,10 +50,22 @@ export class Host {
     this.#context.logger.warn({ generation: seen }, "a new generation of the mailbox stream");
     this.reopenAll(`generation ${seen}`);
   }
-  /** Renews and rebalances now, one turn at a time; never throws. */
+  /**
+   * Renews and rebalances, one turn at a time; never throws. A call during a turn is answered by one more
+   * turn, because the one under way may have looked before what the call is about happened. A host that
+   * leaves beats no more: renewing would bring back the lease that it gives up.
+   */
   beat(): Promise<void> {
-    this.#beating ??= this.#beatOnce().finally(() => (this.#beating = null));
-    return this.#beating;
+    if (this.#leaving) return Promise.resolve();
+    if (this.#beating === null) {
+      this.#beating = this.#beatOnce().finally(() => (this.#beating = null));
+      return this.#beating;
+    }
+    this.#beatAgain ??= this.#beating.then(() => {
+      this.#beatAgain = null;
+      return this.beat();
+    });
+    return this.#beatAgain;
   }
   stepDown(lost: readonly Partition[], reason: string): void {
     this.#context.logger.warn(

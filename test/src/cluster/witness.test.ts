@@ -77,9 +77,10 @@ test("two starts of one attempt, and more runs than slots, are found in the orde
     at: 0,
   });
   const slots = new Map([["agent", 2]]);
+  const ends = ["b", "c", "d"].map((runId) => line("end", runId));
   const well = [line("start", "a"), line("start", "b"), line("end", "a"), line("start", "c")];
-  expect(witnessViolations(well, slots)).toEqual([]);
-  expect(witnessViolations([...well, line("start", "d")], slots)).toHaveLength(1);
-  expect(witnessViolations([...well, line("start", "c", 2)], slots)).toEqual([]);
+  expect(witnessViolations([...well, ...ends], slots)).toEqual([]);
+  expect(witnessViolations([...well, line("start", "d"), ...ends], slots)).toHaveLength(1);
+  expect(witnessViolations([...well, line("start", "c", 2), ...ends], slots)).toEqual([]);
   expect(witnessViolations([...well, line("end", "c"), line("start", "c")], slots)).toHaveLength(1);
 });

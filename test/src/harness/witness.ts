@@ -95,6 +95,7 @@ export function witnessViolations(
   const found = lines
     .filter(({ what }) => what.startsWith("overlap"))
     .map((line) => `${line.what}: ${line.runId} attempt ${line.attempt} met somebody alive`);
+  const ended = new Set(lines.filter(({ what }) => what === "end").map(({ runId }) => runId));
   const started = new Set<string>();
   const live = new Map<string, Set<string>>();
   for (const { what, runId, attempt, agentId } of lines) {
@@ -104,7 +105,9 @@ export function witnessViolations(
       const key = `${runId} attempt ${attempt}`;
       if (started.has(key)) found.push(`started twice: ${key}`);
       started.add(key);
-      // A killed attempt writes no end; its run keeps the slot, so the next attempt takes its place.
+      // A killed attempt writes no end; its run keeps the slot, so the next attempt takes its place. When it was the last, nothing
+      // here tells how long it had the slot.
+      if (!ended.has(runId)) continue;
       runs.add(runId);
       const most = slots.get(agentId) ?? 1;
       if (runs.size > most)

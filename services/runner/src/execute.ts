@@ -24,6 +24,8 @@ export interface ExecuteParts {
   workDir: string;
   timeoutSecDefault: number;
   trees: Trees;
+  /** A process is about to be started, with or without a spare. */
+  onStart: (spare: boolean) => void;
   lostBy: () => LostReason | null;
   logger: Logger;
 }
@@ -86,7 +88,6 @@ async function launch(parts: ExecuteParts, context: AdapterContext, path: string
   const { execution, environment, log, line } = context;
   const notStarted = (startError: string) => ({ exitCode: null, signal: null, startError });
   try {
-    const tree = parts.trees.open(execution.runId, execution.attempt);
     const spec = {
       path,
       args: plan.args,
@@ -94,6 +95,8 @@ async function launch(parts: ExecuteParts, context: AdapterContext, path: string
       env: environment.all,
       graceMs: plan.graceMs,
     };
+    const tree = parts.trees.open(execution.runId, execution.attempt, spec);
+    parts.onStart(tree.spare);
     return await runProcess(tree, spec, log, line, parts.logger);
   } catch (error) {
     if (!(error instanceof LifelineGone)) throw error;

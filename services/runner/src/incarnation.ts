@@ -48,6 +48,8 @@ export interface Incarnation {
   readonly containment: ContainmentKind;
   /** Attempts that hold a slot. */
   readonly liveCount: number;
+  /** Processes that wait for a start; they hold no slot. */
+  readonly spareCount: number;
   /** Ended attempts whose reports have no answer. */
   readonly unanswered: number;
   take(item: WorkItem, execution: Execution): Attempt | null;
@@ -63,6 +65,8 @@ export interface Incarnation {
 export interface IncarnationEvents {
   /** A slot came free, or a report was answered: perhaps more can be taken. */
   onFree: () => void;
+  /** A process is about to be started, with or without a spare. */
+  onStart: (spare: boolean) => void;
   /** This life is over; its attempts are being ended. */
   onFailed: (reason: LostReason) => void;
 }
@@ -115,7 +119,9 @@ class Life implements Incarnation {
     const { config, leases } = this.#parts;
     try {
       this.#guard = await this.#startGuard();
-      this.#trees = treesOf(this.#guard.lifeline, this.id);
+      // Not more than can be used at once.
+      const sparesMax = Math.min(config.spares, config.slots);
+      this.#trees = treesOf(this.#guard.lifeline, this.id, sparesMax, this.#logger);
       this.#lease = await takeLease({
         bucket: leases,
         incarnation: this.id,
@@ -139,6 +145,9 @@ class Life implements Incarnation {
   }
   get liveCount(): number {
     return this.#live.size;
+  }
+  get spareCount(): number {
+    return this.#trees.spareCount;
   }
   get unanswered(): number {
     return this.#reports.unanswered;
@@ -196,6 +205,7 @@ class Life implements Incarnation {
     if (this.#failure) return;
     this.#failure = reason;
     this.#logger.error({ reason, attempts: this.#live.size }, "this life of the runner is over");
+    this.#trees?.retire();
     this.stopAll({ kind: "lost", reason });
     this.#events.onFailed(reason);
   }
@@ -229,6 +239,7 @@ class Life implements Incarnation {
       guard: this.#guard,
       reports: this.#reports,
       trees: this.#trees,
+      onStart: this.#events.onStart,
       openLog: (execution) => {
         const live = createLiveLog(logBus, subjects, execution);
         return createRunLog({ ...execution, subjects, budget: logBudget, live });

@@ -2,22 +2,17 @@
  * One process and its tree, from start to the death of the last of them. Output goes to the log, with
  * back-pressure on the pipes; a stop asks nicely, then kills. Knows no adapter and no report.
  */
-import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ProcessEnd } from "./core/outcome.js";
+import type { StartSpec } from "./core/shell-orders.js";
 import type { Stop, StopLine } from "./core/stop.js";
 import type { OutputStream, RunLog } from "./run-log.js";
 import { untilGone } from "./containment/tree.js";
 import type { Tree } from "./containment/tree.js";
 
-export interface ProcessSpec {
-  /** Absolute. */
-  path: string;
-  args: readonly string[];
-  cwd: string;
-  env: Readonly<Record<string, string>>;
+export interface ProcessSpec extends StartSpec {
   graceMs: number;
 }
 
@@ -42,6 +37,7 @@ export async function runProcess(
     await untilGone(tree, { tellThem: false, killAfterMs: 0, onStuck: () => undefined });
     return { exitCode: null, signal: null, startError: child };
   }
+  logger.debug({ pid: child.pid, spare: tree.spare }, "process started");
   const pipes = drainPipes(child, log);
   const killing = obeyStops(tree, spec.graceMs, line);
   const end = await ended(child);
@@ -57,17 +53,8 @@ export async function runProcess(
 
 /** The child, or why there is none. */
 function start(tree: Tree, spec: ProcessSpec): ChildProcess | string {
-  const [file, ...before] = tree.launcher;
   try {
-    const child = spawn(file!, [...before, spec.path, ...spec.args], {
-      cwd: spec.cwd,
-      env: { ...spec.env, ...tree.environment },
-      // Its own session and group: a terminal's signals to us are not for it.
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    tree.started(child);
-    return child;
+    return tree.start();
   } catch (error) {
     // Too long a command line, NUL in an argument, no descriptors left.
     return `Failed to start command "${spec.path}" in "${spec.cwd}": ${(error as Error).message}`;
@@ -132,6 +119,8 @@ function drainPipes(child: ChildProcess, log: RunLog): { closed(): Promise<void>
     });
     // A pipe that breaks ends like one that is closed: what came before is in the log.
     pipe.on("error", () => undefined);
+    // The pipe of a spare is paused until here.
+    pipe.resume();
     pipe.once("close", () => {
       openCount -= 1;
       if (openCount === 0) allClosed();

@@ -107,6 +107,7 @@ class Runner implements Started {
   #finish: (code: number) => void = () => undefined;
   #health: Service | null = null;
   readonly #ended: Record<AttemptEnd, number> = { ran: 0, refused: 0, lost: 0 };
+  readonly #starts = { spare: 0, spawn: 0 };
 
   constructor(shared: Shared) {
     const { config, bus, subjects } = shared;
@@ -146,6 +147,10 @@ class Runner implements Started {
     return [
       `reveille_runner_slots{pool="${config.pool}"} ${config.slots}`,
       `reveille_runner_attempts_live ${sum((life) => life.liveCount)}`,
+      `reveille_runner_spares ${sum((life) => life.spareCount)}`,
+      ...Object.entries(this.#starts).map(
+        ([from, count]) => `reveille_runner_starts_total{from="${from}"} ${count}`,
+      ),
       `reveille_runner_reports_unanswered ${sum((life) => life.unanswered)}`,
       `reveille_runner_log_bytes_in_flight ${logBudget.inFlight}`,
       ...Object.entries(this.#ended).map(
@@ -198,6 +203,7 @@ class Runner implements Started {
       { ...this.#shared, draining: () => this.#draining },
       {
         onFree: () => this.#demand(),
+        onStart: (spare) => (this.#starts[spare ? "spare" : "spawn"] += 1),
         onFailed: () => {
           // Null: it failed while it began, and `openIncarnation` says so.
           if (mine !== null && this.#current === mine) this.#retire(mine);

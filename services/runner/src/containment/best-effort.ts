@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { signalProcess } from "../process-identity.js";
 import { identityOf, markerName, seeProcesses, treeMembers } from "./process-table.js";
 import type { SeenProcess } from "./process-table.js";
-import { LifelineGone } from "./tree.js";
+import type { StartSpec } from "../core/shell-orders.js";
+import { LifelineGone, spawnBehind } from "./tree.js";
 import type { Tree, Trees } from "./tree.js";
 
 const joinScript = '[ -d "$0" ] || exit 119; exec "$@"';
@@ -46,7 +47,9 @@ export function bestEffortTrees(path: string, incarnation: string): Trees {
   looking.unref();
   return {
     kind: "best_effort",
-    open: (runId, attempt) => {
+    // A waiting process could not carry the mark of an attempt that is not known yet.
+    spareCount: 0,
+    open: (runId, attempt, spec) => {
       if (!existsSync(path)) throw new LifelineGone(`no lifeline ${path}`);
       const tree = {
         mark: `${incarnation}.${runId}.${attempt}`,
@@ -54,12 +57,13 @@ export function bestEffortTrees(path: string, incarnation: string): Trees {
         known: new Set<string>(),
       };
       open.add(tree);
-      return openTree(path, tree, {
+      return openTree(path, tree, spec, {
         members: () => remember(seeProcesses(), tree),
         later: async () => remember(await nextLook(), tree),
         released: () => void open.delete(tree),
       });
     },
+    retire: () => undefined,
     close: () => clearInterval(looking),
   };
 }
@@ -70,7 +74,7 @@ interface Looks {
   released(): void;
 }
 
-function openTree(path: string, tree: OpenTree, looks: Looks): Tree {
+function openTree(path: string, tree: OpenTree, spec: StartSpec, looks: Looks): Tree {
   let child: ChildProcess | null = null;
   const signalAll = (signal: NodeJS.Signals): void => {
     const members = looks.members();
@@ -80,11 +84,11 @@ function openTree(path: string, tree: OpenTree, looks: Looks): Tree {
     if (process.platform !== "linux" && tree.firstPid > 0) signalProcess(-tree.firstPid, signal);
   };
   return {
-    launcher: ["/bin/sh", "-c", joinScript, path],
-    environment: { [markerName]: tree.mark },
-    started: (first) => {
-      child = first;
-      tree.firstPid = first.pid ?? 0;
+    spare: false,
+    start: () => {
+      child = spawnBehind(["/bin/sh", "-c", joinScript, path], spec, { [markerName]: tree.mark });
+      tree.firstPid = child.pid ?? 0;
+      return child;
     },
     signal: signalAll,
     kill: () => signalAll("SIGKILL"),

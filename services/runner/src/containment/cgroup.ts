@@ -6,41 +6,57 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
+import type { Logger } from "@reveille/shared/runtime/log";
 import { ownCgroupDirectory } from "../core/cgroup-path.js";
 import { signalProcess } from "../process-identity.js";
-import { LifelineGone } from "./tree.js";
+import { childrenOf, codeOf, killAll, membersOf, remove } from "./cgroup-files.js";
+import { createSpares } from "./spares.js";
+import type { Spare } from "./spares.js";
+import { LifelineGone, spawnBehind } from "./tree.js";
 import type { Tree, Trees } from "./tree.js";
 
 /** `$0` is the file to join by; 119 is no code that a shell or `exec` uses itself. */
 const joinScript = 'echo 0 2>/dev/null >"$0" || exit 119; exec "$@"';
 
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "";
-const isGone = (error: unknown): boolean => ["ENOENT", "ENODEV"].includes(codeOf(error));
-
-/** Trees below the parent at `path`. */
-export function cgroupTrees(path: string): Trees {
+/** Trees below the parent at `path`; of `sparesMax` the first process waits already. */
+export function cgroupTrees(path: string, sparesMax: number, logger: Logger): Trees {
+  const spares = createSpares(path, sparesMax, logger);
   return {
     kind: "cgroup",
-    open: (runId, attempt) => openTree(`${path}/${runId}.${attempt}`),
-    close: () => undefined,
+    get spareCount() {
+      return spares.count;
+    },
+    open: (runId, attempt, spec) => {
+      const spare = spares.take(spec);
+      if (spare) return treeAt(spare.path, spare, () => spare.start());
+      const own = makeCgroup(`${path}/${runId}.${attempt}`);
+      const launcher = ["/bin/sh", "-c", joinScript, `${own}/cgroup.procs`];
+      return treeAt(own, null, () => spawnBehind(launcher, spec));
+    },
+    retire: () => spares.close(),
+    close: () => spares.close(),
   };
 }
 
-function openTree(path: string): Tree {
+/** @throws LifelineGone */
+function makeCgroup(path: string): string {
   try {
     mkdirSync(path);
   } catch (error) {
     if (codeOf(error) !== "EEXIST") throw new LifelineGone(`no cgroup ${path}`, { cause: error });
   }
+  return path;
+}
+
+function treeAt(path: string, spare: Spare | null, start: () => ChildProcess): Tree {
   let child: ChildProcess | null = null;
   // Until it has joined, the first process is in no list of the cgroup.
   const signalFirst = (signal: NodeJS.Signals): void => void child?.kill(signal);
   return {
-    launcher: ["/bin/sh", "-c", joinScript, `${path}/cgroup.procs`],
-    environment: {},
-    started: (first) => void (child = first),
+    spare: spare !== null,
+    start: () => (child = start()),
     signal: (signal) => {
       const members = membersOf(path);
       if (!members.includes(child?.pid ?? 0)) signalFirst(signal);
@@ -52,50 +68,6 @@ function openTree(path: string): Tree {
     },
     gone: () => remove(path),
   };
-}
-
-/** Processes of a cgroup and of those that an agent made below it. */
-function membersOf(path: string): number[] {
-  try {
-    const own = readFileSync(`${path}/cgroup.procs`, "latin1").split("\n");
-    return [...own.filter(Boolean).map(Number), ...childrenOf(path).flatMap(membersOf)];
-  } catch (error) {
-    if (isGone(error)) return [];
-    throw error;
-  }
-}
-
-function childrenOf(path: string): string[] {
-  return readdirSync(path, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map((entry) => `${path}/${entry.name}`);
-}
-
-function killAll(path: string): void {
-  try {
-    writeFileSync(`${path}/cgroup.kill`, "1");
-  } catch (error) {
-    if (!isGone(error)) throw error;
-  }
-}
-
-/** True when the cgroup is no more. One system call when it is empty, which is the usual case. */
-function remove(path: string): boolean {
-  try {
-    rmdirSync(path);
-    return true;
-  } catch (error) {
-    if (isGone(error)) return true;
-    if (codeOf(error) !== "EBUSY") throw error;
-  }
-  try {
-    if (/^populated 1$/m.test(readFileSync(`${path}/cgroup.events`, "latin1"))) return false;
-    // Empty, but an agent made cgroups below: from the inside out.
-    return childrenOf(path).every(remove) && remove(path);
-  } catch (error) {
-    if (isGone(error)) return true;
-    throw error;
-  }
 }
 
 /** Kills everything below `path` and removes it; resolves when it is gone. Repeatable. */

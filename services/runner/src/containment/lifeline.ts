@@ -5,6 +5,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
+import type { Logger } from "@reveille/shared/runtime/log";
 import { startOf } from "../process-identity.js";
 import { bestEffortLifelines, bestEffortTrees, cutLifeline, makeLifeline } from "./best-effort.js";
 import { cgroupLifelines, cgroupTrees, cutCgroup, usableCgroup } from "./cgroup.js";
@@ -45,9 +46,15 @@ export async function makeOwnLifeline(
   return { kind: "best_effort", path };
 }
 
-export const treesOf = (lifeline: Lifeline, incarnation: string): Trees =>
+/** `sparesMax`: processes that wait for a start; only cgroups hold them. */
+export const treesOf = (
+  lifeline: Lifeline,
+  incarnation: string,
+  sparesMax: number,
+  logger: Logger,
+): Trees =>
   lifeline.kind === "cgroup"
-    ? cgroupTrees(lifeline.path)
+    ? cgroupTrees(lifeline.path, sparesMax, logger)
     : bestEffortTrees(lifeline.path, incarnation);
 
 /** Kills every process of the incarnation; resolves when none is left and none can start. */

@@ -2,7 +2,9 @@
  * The processes of one attempt, held together as a whole: how they are started, signalled, and known
  * to be gone. Two makers: `cgroup.ts` (certain) and `best-effort.ts` (where no cgroup may be made).
  */
+import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import type { StartSpec } from "../core/shell-orders.js";
 
 export type ContainmentKind = "cgroup" | "best_effort";
 
@@ -12,12 +14,13 @@ export class LifelineGone extends Error {
 }
 
 export interface Tree {
-  /** Put before the command: joins the tree first, or ends with code 119 when it is gone. */
-  readonly launcher: readonly string[];
-  /** Added to the process's environment. */
-  readonly environment: Readonly<Record<string, string>>;
-  /** The first process was started; it may not have joined yet. */
-  started(child: ChildProcess): void;
+  /** True when its first process waits already, and only has to be told what to become. */
+  readonly spare: boolean;
+  /**
+   * Starts the first process, once. It joins the tree before it becomes the command, or ends with code
+   * 119 when the tree is gone. @throws Error when nothing can be started (NUL in an argument, too long).
+   */
+  start(): ChildProcess;
   /** Sends a signal to every process of the tree that can be seen now. */
   signal(signal: "SIGTERM"): void;
   kill(): void;
@@ -31,10 +34,27 @@ export interface Tree {
 /** Makes the trees of one incarnation. */
 export interface Trees {
   readonly kind: ContainmentKind;
-  /** @throws LifelineGone */
-  open(runId: string, attempt: number): Tree;
+  /** Processes that wait to become somebody's first one. */
+  readonly spareCount: number;
+  /** A tree for one process. @throws LifelineGone */
+  open(runId: string, attempt: number, spec: StartSpec): Tree;
+  /** No start is to come: what waits for one ends. Repeatable. */
+  retire(): void;
   close(): void;
 }
+
+/** Starts `launcher` with the command behind it. Its own session and group: a terminal's signals to us are not for it. */
+export const spawnBehind = (
+  launcher: readonly string[],
+  spec: StartSpec,
+  added: Readonly<Record<string, string>> = {},
+): ChildProcess =>
+  spawn(launcher[0]!, [...launcher.slice(1), spec.path, ...spec.args], {
+    cwd: spec.cwd,
+    env: { ...spec.env, ...added },
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
 
 /** What is left of a tree whose first process has ended. */
 export interface Leftovers {

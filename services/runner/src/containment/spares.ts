@@ -79,22 +79,18 @@ class SparePool implements Spares {
   }
 
   take(spec: StartSpec): Spare | null {
-    this.refill(refillAfterMs);
     const orders = this.#ready.length > 0 && isEnterable(spec.cwd) ? shellOrders(spec) : null;
-    if (orders === null) return null;
-    for (let one = this.#ready.shift(); one; one = this.#ready.shift()) {
-      const { path, child } = one;
-      if (child.exitCode === null && child.signalCode === null && isPopulated(path))
-        return {
-          path,
-          start: () => {
-            child.stdin!.end(orders);
-            return child;
-          },
-        };
-      this.#discard(one);
-    }
-    return null;
+    const one = orders === null ? null : this.#takeLiving();
+    this.refill(refillAfterMs);
+    if (!one) return null;
+    const { path, child } = one;
+    return {
+      path,
+      start: () => {
+        child.stdin!.end(orders);
+        return child;
+      },
+    };
   }
 
   /** Makes the next one soon, if one is missing: one at a time, because they wait for the same lock. */
@@ -112,6 +108,16 @@ class SparePool implements Spares {
     for (const one of this.#ready.splice(0)) this.#discard(one);
     if (this.#making) this.#discard(this.#making);
     this.#making = null;
+  }
+
+  /** The oldest one that is still in its cgroup. */
+  #takeLiving(): Waiting | null {
+    for (let one = this.#ready.shift(); one; one = this.#ready.shift()) {
+      const { path, child } = one;
+      if (child.exitCode === null && child.signalCode === null && isPopulated(path)) return one;
+      this.#discard(one);
+    }
+    return null;
   }
 
   #make(): void {

@@ -36,7 +36,7 @@ export interface Bus {
     reply?: string,
   ): void;
   /**
-   * Calls the handler for each message, in order. A refused subscription (permissions) is reported to
+   * Calls the handler for each message, in order; what it throws goes to the connection's `onError`. A refused subscription (permissions) is reported to
    * `onDenied`, or to the connection's `onError` when there is none: unhandled it would end the process.
    */
   subscribe(
@@ -96,7 +96,13 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
       const subscription = connection.subscribe(subject, {
         ...(subscribeOptions.queue ? { queue: subscribeOptions.queue } : {}),
         callback: (error, message) => {
-          if (!error) handler(wrap(message));
+          if (error) return;
+          // What a handler throws would end the client's reader, and with it every other subscription.
+          try {
+            handler(wrap(message));
+          } catch (thrown) {
+            onError(thrown as Error);
+          }
         },
       });
       subscription.closed.then(

@@ -68,11 +68,11 @@ describe.each(["auto", "best_effort"])(
       const run = await rig.enqueue({ command: "true" });
       const { claimId } = await rig.actor.until("started", run.runId);
       first.child.kill("SIGKILL");
-      await rig.actor.until("lost", run.runId, 3_000);
+      await rig.actor.until("lost", run.runId);
       rig.actor.answer = ({ kind }) => (kind === "started" ? "go" : "committed");
       const second = await rig.runner(env);
       // The guard gave it back: nobody waits for ack_wait.
-      const finished = await rig.actor.until("finished", run.runId, 5_000);
+      const finished = await rig.actor.until("finished", run.runId);
       expect(finished.claimId).not.toBe(claimId);
       second.child.kill("SIGTERM");
       expect(await second.exited).toBe(0);

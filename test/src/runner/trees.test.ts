@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Execution } from "@reveille/shared/protocol/execution";
 import { eventually, isAlive, startRig, witnesses } from "./rig.js";
 import type { Rig } from "./rig.js";
 
@@ -70,12 +71,15 @@ describe.each(["auto", "best_effort"])("containment %s", (containment) => {
   test("a cancel before the go starts nothing", async () => {
     const witness = join(scratch, "never");
     const { answer } = rig.actor;
+    let run: Execution | null = null;
     rig.actor.answer = (heard) => {
       if (heard.kind !== "started") return "committed";
+      // The question may come before this test knows its own run; it is asked again.
+      if (!run) return null;
       rig.actor.cancel(run, heard.report.claimId);
       return "go";
     };
-    const run = await rig.enqueue({ command: "/bin/sh", args: ["-c", `echo $$ >> ${witness}`] });
+    run = await rig.enqueue({ command: "/bin/sh", args: ["-c", `echo $$ >> ${witness}`] });
     const finished = await rig.actor.until("finished", run.runId);
     expect(finished.result.errorCode).toBe("cancelled");
     expect(witnesses(witness)).toEqual([]);

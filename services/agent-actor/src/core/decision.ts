@@ -8,7 +8,7 @@ import type { EventType } from "@reveille/shared/protocol/events";
 import type { Encoding } from "@reveille/shared/protocol/codec";
 import type { Verdict } from "@reveille/shared/protocol/wake";
 import type { LockRequest } from "./delivery.js";
-import type { AgentState, Json } from "./state.js";
+import type { AgentState, Json, Position } from "./state.js";
 
 /** One row to insert, or changes to one row; keys are the JSON names of the columns. */
 export type Row =
@@ -56,6 +56,8 @@ export type Effect =
       runId: string;
       owner: "run" | "wake";
       ownerId: string;
+      /** The message that let go: what the run takes by a later one stays. Null: it is over. */
+      notAfter: Position | null;
     }
   /** Repeatable: a grant of what is decided already changes nothing. */
   | {

@@ -8,7 +8,7 @@ import type { Verdict } from "@reveille/shared/protocol/wake";
 import type { Decided, Effect, Outcome, Row } from "./decision.js";
 import type { Delivery, Inputs, LockRequest } from "./delivery.js";
 import { liveColumns, newRow } from "./run-row.js";
-import type { AgentState, Json, RunState, WaitState } from "./state.js";
+import type { AgentState, Json, Position, RunState, WaitState } from "./state.js";
 
 export class Draft {
   readonly delivery: Delivery;
@@ -102,9 +102,15 @@ export class Draft {
     if (owed && issueId !== null) this.release(issueId, run.id, "run", run.id);
   }
   /** Passes the lock of an issue on; the row that owes it (`owner`) says so until the KV has it. */
-  release(issueId: string, runId: string, owner: "run" | "wake", ownerId: string): void {
+  release(
+    issueId: string,
+    runId: string,
+    owner: "run" | "wake",
+    ownerId: string,
+    notAfter: Position | null = null,
+  ): void {
     const { companyId } = this.delivery;
-    this.effect({ kind: "release", companyId, issueId, runId, owner, ownerId });
+    this.effect({ kind: "release", companyId, issueId, runId, owner, ownerId, notAfter });
   }
 
   addWait(wait: WaitState): void {

@@ -72,3 +72,13 @@ test("whom Postgres names becomes the holder; who stood there waits", () => {
   expect(assertHolder({ holder: a, waiters: [b] }, a)).toBeNull();
   expect(assertHolder({ holder: b, waiters: [a, c] }, a)).toEqual({ holder: a, waiters: [b, c] });
 });
+
+test("a release that comes late takes nothing that was taken by a later message", () => {
+  const later = { ...a, sequence: a.sequence + 5 };
+  const taken = acquire({ holder: a, waiters: [b] }, later);
+  expect(taken).toEqual({ outcome: "held", write: { holder: later, waiters: [b] } });
+  const value = { holder: later, waiters: [b] };
+  expect(release(value, a.runId, a)).toEqual({ write: undefined, granted: null });
+  expect(release(value, a.runId, later)).toMatchObject({ granted: b });
+  expect(release(value, a.runId)).toMatchObject({ granted: b });
+});

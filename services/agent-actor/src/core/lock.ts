@@ -4,6 +4,7 @@
  * somebody waits (G6). Pure: the shell does the compare-and-set.
  */
 import { z } from "zod";
+import type { Position } from "./state.js";
 
 const entrySchema = z.object({
   runId: z.string(),
@@ -36,7 +37,11 @@ export function acquire(
   holderAlive?: boolean,
 ): Acquired {
   if (value === null) return { outcome: "held", write: { holder: entry, waiters: [] } };
-  if (value.holder.runId === entry.runId) return { outcome: "held", write: null };
+  if (value.holder.runId === entry.runId) {
+    // Taken anew by a later message: a release that was under way before it must not take it away.
+    const taken = isAfter(entry, value.holder);
+    return { outcome: "held", write: taken ? { ...value, holder: entry } : null };
+  }
   const waiting = value.waiters.some((waiter) => waiter.runId === entry.runId);
   if (holderAlive === undefined) return { outcome: "contended", holder: value.holder };
   const queue = waiting ? value.waiters : inOrder([...value.waiters, entry]);
@@ -60,20 +65,34 @@ export interface Released {
   granted: LockEntry | null;
 }
 
-/** Lets go of the lock, or of the place in its queue. */
-export function release(value: LockValue | null, runId: string): Released {
+/**
+ * Lets go of the lock, or of the place in its queue. `notAfter`: the message that let go; what the same
+ * run took by a later message stays. Null for a run that is over: it takes nothing any more.
+ */
+export function release(
+  value: LockValue | null,
+  runId: string,
+  notAfter: Position | null = null,
+): Released {
   if (value === null) return { write: undefined, granted: null };
-  if (value.holder.runId !== runId) {
-    const waiters = value.waiters.filter((waiter) => waiter.runId !== runId);
-    const write =
-      waiters.length === value.waiters.length ? undefined : { holder: value.holder, waiters };
-    return { write, granted: write === undefined ? value.holder : null };
+  const given = (entry: LockEntry): boolean =>
+    entry.runId === runId && (notAfter === null || !isAfter(entry, notAfter));
+  const waiters = value.waiters.filter((waiter) => !given(waiter));
+  if (!given(value.holder)) {
+    if (waiters.length < value.waiters.length)
+      return { write: { holder: value.holder, waiters }, granted: null };
+    return { write: undefined, granted: value.holder.runId === runId ? null : value.holder };
   }
-  const [first, ...rest] = value.waiters;
+  const [first, ...rest] = waiters;
   return first
     ? { write: { holder: first, waiters: rest }, granted: first }
     : { write: null, granted: null };
 }
+
+/** Does this stand later in the stream? */
+const isAfter = (one: Position, other: Position): boolean =>
+  one.generation > other.generation ||
+  (one.generation === other.generation && one.sequence > other.sequence);
 
 /** Postgres says that this run holds the issue: the value is made to say so too. */
 export function assertHolder(value: LockValue | null, entry: LockEntry): LockValue | null {

@@ -69,7 +69,7 @@ function admitOrPassOn(draft: Draft, grant: Grant): Decision {
   if (run && !hasSlot(run)) {
     if (run.phase === "waiting") return draft.done(); // another holder was met: it stands in the queue again
     draft.changeRun(run.id, {}, { owesRelease: true });
-    draft.release(grant.issueId, run.id, "run", run.id);
+    draft.release(grant.issueId, run.id, "run", run.id, draft.delivery);
   }
   return draft.done();
 }

@@ -119,7 +119,7 @@ async function askLock(
     sequence: delivery.sequence,
     requestedAtMs: request.requestedAtMs,
   };
-  if (context.heldElsewhere.has(request.issueId)) return context.locks.wait(request.issueId, entry);
+  if (context.heldElsewhere.has(request.issueId)) await context.locks.repair(request.issueId);
   const { outcome, replaced } = await context.locks.acquire(request.issueId, entry);
   // A dead holder gave way to the first waiter: it is told by the mailbox, like by any hand-over.
   if (replaced) context.effects.push(grantEffect(request.issueId, replaced));

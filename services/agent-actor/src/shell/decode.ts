@@ -86,7 +86,7 @@ export function readMessage(stored: StoredMessage): Read {
   }
   const delivery = { ...base, encoding: payload.encoding };
   if (isWake) return readWakeMessage(address, delivery, payload.value);
-  if (!(address.kind in bodies))
+  if (!Object.hasOwn(bodies, address.kind))
     return { kind: "dead", address, reason: `unknown kind ${address.kind}` };
   const kind = address.kind as keyof typeof bodies;
   const body = bodies[kind].safeParse(payload.value);

@@ -8,6 +8,7 @@ import { guarded } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { acquire, assertHolder, lockSchema, release } from "../core/lock.js";
 import type { LockEntry, LockValue } from "../core/lock.js";
+import type { Position } from "../core/state.js";
 import type { LockOutcome } from "../core/delivery.js";
 
 /** 50 tries: each lost one means that somebody else succeeded; more than 50 in a row is no contention but a fault. */
@@ -50,28 +51,23 @@ export class IssueLocks {
     });
   }
 
-  /** Queues without taking: Postgres has shown that another run holds the issue. */
-  wait(issueId: string, entry: LockEntry): Promise<LockOutcome> {
-    const key = keyOf(entry.companyId, issueId);
-    return this.#repeat<LockOutcome>(key, async () => {
-      const { value, revision } = await this.#read(key);
-      if (value === null) return "waiting";
-      // The bucket is wrong about us; the real holder is put there by its own reconciling.
-      if (value.holder.runId === entry.runId)
-        return (await this.#bucket.remove(key, revision)) ? "waiting" : undefined;
-      const result = acquire(value, entry, true);
-      if (result.outcome === "full") return "full";
-      if (result.outcome !== "waiting" || !result.write) return "waiting";
-      return (await this.#write(key, result.write, revision)) === null ? undefined : "waiting";
-    });
+  /** The bucket was found wrong about who holds the issue: Postgres puts it right. */
+  async repair(issueId: string): Promise<void> {
+    const holder = await holderOf(this.#pool, issueId);
+    if (holder) await this.assertHolder(issueId, holder);
   }
 
   /** Passes the lock on, or leaves the queue; returns who has to be told. */
-  async release(companyId: string, issueId: string, runId: string): Promise<LockEntry | null> {
+  async release(
+    companyId: string,
+    issueId: string,
+    runId: string,
+    notAfter: Position | null,
+  ): Promise<LockEntry | null> {
     const key = keyOf(companyId, issueId);
     const { granted } = await this.#repeat(key, async () => {
       const { value, revision } = await this.#read(key);
-      const result = release(value, runId);
+      const result = release(value, runId, notAfter);
       if (result.write === null && !(await this.#bucket.remove(key, revision))) return undefined;
       if (result.write && (await this.#write(key, result.write, revision)) === null)
         return undefined;
@@ -147,4 +143,19 @@ function parseJson(bytes: Uint8Array): unknown {
   } catch {
     return null;
   }
+}
+
+/** The run that holds an issue, as Postgres has it. */
+async function holderOf(pool: Pool, issueId: string): Promise<LockEntry | null> {
+  const found = await guarded("holder", () =>
+    pool.query<LockEntry>({
+      name: "lock_holder",
+      text: `select id as "runId", wakeup_request_id as "requestId", company_id as "companyId", agent_id as "agentId",
+          partition, generation, stream_seq::float8 as sequence,
+          extract(epoch from created_at)::float8 * 1000 as "requestedAtMs"
+        from heartbeat_runs where issue_id = $1 and holds_issue`,
+      values: [issueId],
+    }),
+  );
+  return found.rows[0] ?? null;
 }

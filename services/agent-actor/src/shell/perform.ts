@@ -111,7 +111,12 @@ export class Performer {
 
   async #release(effect: Extract<Effect, { kind: "release" }>): Promise<void> {
     const { locks, owed } = this.#context;
-    const granted = await locks.release(effect.companyId, effect.issueId, effect.runId);
+    const granted = await locks.release(
+      effect.companyId,
+      effect.issueId,
+      effect.runId,
+      effect.notAfter,
+    );
     if (granted) {
       // The grant is acknowledged before the mark goes: a crash in between grants again.
       await this.#grant(effect.issueId, { ...granted, wakeId: granted.requestId });

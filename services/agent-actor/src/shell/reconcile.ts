@@ -46,6 +46,9 @@ interface Row {
   generation: number;
   stream_seq: string;
   created_at: Date;
+  /** How far the partition was applied when the row was read. */
+  cursor_generation: number;
+  cursor_seq: string;
 }
 
 /** Rows read at once: a partition with more is looked at in several rounds. */
@@ -53,15 +56,16 @@ const rowsMax = 2_000;
 
 const statement = {
   name: "reconcile_rows",
-  text: `select id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, holds_issue,
-      owes_release, wakeup_request_id, wake_id, partition, generation, stream_seq, created_at
-    from heartbeat_runs where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
-      and (active or owes_release)
+  text: `select r.id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, holds_issue,
+      owes_release, wakeup_request_id, wake_id, r.partition, r.generation, stream_seq, created_at,
+      p.generation as cursor_generation, p.cursor_seq
+    from heartbeat_runs r join partitions p on p.partition = r.partition
+    where r.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (active or owes_release)
     union all
-    select id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, id, wake_id,
-      partition, generation, stream_seq, requested_at
-    from agent_wakeup_requests where partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond'
-      and (waits or owes_release)
+    select w.id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, w.id, wake_id,
+      w.partition, w.generation, stream_seq, requested_at, p.generation, p.cursor_seq
+    from agent_wakeup_requests w join partitions p on p.partition = w.partition
+    where w.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (waits or owes_release)
     limit ${rowsMax}`,
 };
 
@@ -128,6 +132,11 @@ function passOn(context: ReconcileContext, row: Row): void {
       runId: deferred ? runIdOfWake(row.company_id, row.agent_id, row.wake_id) : row.id,
       owner: deferred ? "wake" : "run",
       ownerId: row.id,
+      // A live run may take the lock again by a message that this look at Postgres has not seen applied.
+      notAfter:
+        deferred || row.phase === "over"
+          ? null
+          : { generation: row.cursor_generation, sequence: Number(row.cursor_seq) },
     },
   ]);
 }

@@ -4,13 +4,12 @@
  */
 import { acquire, assertHolder, release } from "../lock.js";
 import type { LockEntry, LockValue } from "../lock.js";
+import type { Position } from "../state.js";
 import type { LockOutcome } from "../delivery.js";
 
 export interface LockBucket {
   acquire(issueId: string, entry: LockEntry): { outcome: LockOutcome; replaced: LockEntry | null };
-  /** Postgres has shown that another run holds the issue. */
-  wait(issueId: string, entry: LockEntry): LockOutcome;
-  release(issueId: string, runId: string): LockEntry | null;
+  release(issueId: string, runId: string, notAfter: Position | null): LockEntry | null;
   assertHolder(issueId: string, entry: LockEntry): void;
   wipe(): void;
   readonly values: ReadonlyMap<string, LockValue>;
@@ -40,19 +39,8 @@ export function createLockBucket(
       const replaced = changed && holder.runId !== entry.runId ? holder : null;
       return { outcome: result.outcome, replaced };
     },
-    wait: (issueId, entry) => {
-      const before = values.get(issueId) ?? null;
-      if (before === null) return "waiting";
-      if (before.holder.runId === entry.runId) {
-        values.delete(issueId);
-        return "waiting";
-      }
-      const result = acquire(before, entry, true);
-      if (result.outcome === "waiting") write(issueId, result.write ?? undefined);
-      return result.outcome === "full" ? "full" : "waiting";
-    },
-    release: (issueId, runId) => {
-      const result = release(values.get(issueId) ?? null, runId);
+    release: (issueId, runId, notAfter) => {
+      const result = release(values.get(issueId) ?? null, runId, notAfter);
       write(issueId, result.write);
       return result.granted;
     },

@@ -89,7 +89,7 @@ export class World {
       case "release":
         return this.#grant(
           effect.issueId,
-          this.locks.release(effect.issueId, effect.runId),
+          this.locks.release(effect.issueId, effect.runId, effect.notAfter),
           effect,
         );
       case "grant":
@@ -131,12 +131,10 @@ export class World {
       for (const { issueId, runId, requestId, requestedAtMs } of decision.locks) {
         const place = { requestId, requestedAtMs, sequence: delivery.sequence };
         const entry = { ...entryOf(state, { id: runId, ...place }), ...place };
-        if (held.has(issueId)) locks.set(runId, this.locks.wait(issueId, entry));
-        else {
-          const { outcome, replaced } = this.locks.acquire(issueId, entry);
-          if (replaced) this.#grant(issueId, replaced, null);
-          locks.set(runId, outcome);
-        }
+        if (held.has(issueId)) this.#repair(issueId);
+        const { outcome, replaced } = this.locks.acquire(issueId, entry);
+        if (replaced) this.#grant(issueId, replaced, null);
+        locks.set(runId, outcome);
       }
     }
     invariant(false, "a decision keeps asking for locks", { delivery });
@@ -207,8 +205,23 @@ export class World {
     this.#grant(issueId, outcome === "held" ? entry : replaced, null);
   }
 
+  /** The store is the last word on who holds an issue. */
+  #repair(issueId: string): void {
+    for (const { state } of this.boxes)
+      for (const run of state.runs)
+        if (run.holdsIssue && run.issueId === issueId)
+          this.locks.assertHolder(issueId, entryOf(state, run));
+  }
+
   #releaseOwed(agentId: string): void {
-    const release = (issueId: unknown, runId: string, owner: "run" | "wake", id: unknown): void =>
+    const applied = { generation: 1, sequence: this.#box(agentId).cursor };
+    const release = (
+      issueId: unknown,
+      runId: string,
+      owner: "run" | "wake",
+      id: unknown,
+      isOver = true,
+    ): void =>
       void this.effects.push({
         kind: "release",
         companyId,
@@ -216,10 +229,11 @@ export class World {
         runId,
         owner,
         ownerId: String(id),
+        notAfter: isOver ? null : applied,
       });
     for (const run of this.store.runs.values())
       if (run["agentId"] === agentId && run["owesRelease"] === true && run["issueId"] !== null)
-        release(run["issueId"], String(run["id"]), "run", run["id"]);
+        release(run["issueId"], String(run["id"]), "run", run["id"], run["phase"] === "over");
     for (const wake of this.store.wakes.values())
       if (wake["agentId"] === agentId && wake["owesRelease"] === true) {
         const runId = runIdOfWake(companyId, agentId, String(wake["wakeId"]));

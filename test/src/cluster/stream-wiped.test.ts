@@ -1,5 +1,6 @@
 // One of the four ways to lose something: JetStream's store is gone while everything lives. What was decided is in Postgres: it is
 // still there and resumes; a new generation of the stream begins and takes wakes as before.
+import { readFileSync } from "node:fs";
 import { streamFacts } from "@reveille/shared/nats/stream-facts";
 import { expect, test } from "vitest";
 import { startCluster, type Cluster } from "../harness/cluster.js";
@@ -64,6 +65,10 @@ test.each(Object.keys(losses))("%s", async (name) => {
   const runs = await cluster.rows<{ status: string; attempt: number; n: number }>(
     "select status, attempt, count(*)::int as n from heartbeat_runs group by 1, 2",
   );
+  const logs = [0, 1].map((index) =>
+    readFileSync(cluster.process("agent-actor", index).logFile, "utf8"),
+  );
+  expect(logs.join("")).toContain("undecided wakes may be lost");
   // The loss killed nothing: what ran goes on in its first attempt.
   expect(runs).toEqual([{ status: "succeeded", attempt: 1, n: wakes.length }]);
 });

@@ -83,4 +83,6 @@ test("two starts of one attempt, and more runs than slots, are found in the orde
   expect(witnessViolations([...well, line("start", "d"), ...ends], slots)).toHaveLength(1);
   expect(witnessViolations([...well, line("start", "c", 2), ...ends], slots)).toEqual([]);
   expect(witnessViolations([...well, line("end", "c"), line("start", "c")], slots)).toHaveLength(1);
+  const lost = [line("end", "c"), line("start", "c", 2), line("start", "d"), line("end", "d")];
+  expect(witnessViolations([...well, ...lost, ...ends], slots)).toEqual([]);
 });

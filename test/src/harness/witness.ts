@@ -95,19 +95,24 @@ export function witnessViolations(
   const found = lines
     .filter(({ what }) => what.startsWith("overlap"))
     .map((line) => `${line.what}: ${line.runId} attempt ${line.attempt} met somebody alive`);
-  const ended = new Set(lines.filter(({ what }) => what === "end").map(({ runId }) => runId));
+  const key = (line: WitnessLine): string => `${line.runId} attempt ${line.attempt}`;
+  const ended = new Set(lines.filter(({ what }) => what === "end").map(key));
+  const last = new Map(
+    lines.filter(({ what }) => what === "start").map(({ runId, attempt }) => [runId, attempt]),
+  );
   const started = new Set<string>();
   const live = new Map<string, Set<string>>();
-  for (const { what, runId, attempt, agentId } of lines) {
+  for (const line of lines) {
+    const { what, runId, attempt, agentId } = line;
     const runs = live.get(agentId) ?? new Set();
     live.set(agentId, runs);
     if (what === "start") {
-      const key = `${runId} attempt ${attempt}`;
-      if (started.has(key)) found.push(`started twice: ${key}`);
-      started.add(key);
+      if (started.has(key(line))) found.push(`started twice: ${key(line)}`);
+      started.add(key(line));
       // A killed attempt writes no end; its run keeps the slot, so the next attempt takes its place. When it was the last, nothing
-      // here tells how long it had the slot.
-      if (!ended.has(runId)) continue;
+      // here tells how long it had the slot; the kernel's locks do.
+      runs.delete(runId);
+      if (!ended.has(key(line)) && last.get(runId) === attempt) continue;
       runs.add(runId);
       const most = slots.get(agentId) ?? 1;
       if (runs.size > most)

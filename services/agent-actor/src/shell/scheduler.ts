@@ -1,9 +1,9 @@
 /**
  * Forms batches from what has arrived in the owned partitions and keeps a bounded number under way, over
- * disjoint partitions. Takes what is there and never waits for a batch to fill: one idle wake is a
- * batch of one.
+ * disjoint partitions. One idle wake is a batch of one, at once; under steady load batches are paced.
  */
 import type { Logger } from "@reveille/shared/runtime/log";
+import { pace, spendToken, startPace } from "../core/pace.js";
 import { runBatch } from "./batch.js";
 import type { BatchContext, Share } from "./batch.js";
 import type { Partition } from "./partition.js";
@@ -29,6 +29,7 @@ export function createScheduler(context: SchedulerContext): Scheduler {
   let scheduled = false;
   let draining = false;
   let rotation = 0;
+  let pacing = startPace(performance.now());
   const idle: (() => void)[] = [];
   const stats = { batches: 0, messages: 0, inFlight: 0 };
 
@@ -75,10 +76,18 @@ export function createScheduler(context: SchedulerContext): Scheduler {
   const pass = (): void => {
     scheduled = false;
     while (!draining && inFlight < context.inFlightMax) {
+      const next = pace(pacing, performance.now());
+      pacing = next.state;
+      if (next.waitMs > 0) return scheduleIn(next.waitMs);
       const shares = collect();
       if (shares.length === 0) return;
+      pacing = spendToken(pacing);
       start(shares);
     }
+  };
+  const scheduleIn = (waitMs: number): void => {
+    scheduled = true;
+    setTimeout(pass, waitMs);
   };
   // One turn of the event loop gathers what arrives together and costs an idle wake nothing.
   const schedule = (): void => {

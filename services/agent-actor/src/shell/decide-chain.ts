@@ -119,7 +119,10 @@ async function askLock(
     sequence: delivery.sequence,
     requestedAtMs: request.requestedAtMs,
   };
-  if (context.heldElsewhere.has(request.issueId)) await context.locks.repair(request.issueId);
+  if (context.heldElsewhere.has(request.issueId)) {
+    const told = await context.locks.repair(request.issueId);
+    if (told) context.effects.push(grantEffect(request.issueId, told));
+  }
   const { outcome, replaced } = await context.locks.acquire(request.issueId, entry);
   // A dead holder gave way to the first waiter: it is told by the mailbox, like by any hand-over.
   if (replaced) context.effects.push(grantEffect(request.issueId, replaced));

@@ -51,10 +51,10 @@ export class IssueLocks {
     });
   }
 
-  /** The bucket was found wrong about who holds the issue: Postgres puts it right. */
-  async repair(issueId: string): Promise<void> {
+  /** The bucket was found wrong about who holds the issue: Postgres puts it right. Returns who has to be told. */
+  async repair(issueId: string): Promise<LockEntry | null> {
     const holder = await holderOf(this.#pool, issueId);
-    if (holder) await this.assertHolder(issueId, holder);
+    return holder && this.assertHolder(issueId, holder);
   }
 
   /** Passes the lock on, or leaves the queue; returns who has to be told. */
@@ -76,16 +76,24 @@ export class IssueLocks {
     return granted;
   }
 
-  /** Makes the bucket say what Postgres says: this run holds the issue. */
-  async assertHolder(issueId: string, entry: LockEntry): Promise<void> {
+  /**
+   * Makes the bucket say what Postgres says: this run holds the issue. Whoever calls this has looked at
+   * Postgres some time ago, so it is asked again behind the revision: a release in between moves that.
+   * And once more after the write, because a release that found nothing in a wiped bucket moves nothing:
+   * what it could not take out is taken out here. Returns who holds the issue then and has to be told.
+   */
+  async assertHolder(issueId: string, entry: LockEntry): Promise<LockEntry | null> {
     const key = keyOf(entry.companyId, issueId);
-    await this.#repeat(key, async () => {
+    const holds = async (): Promise<boolean> =>
+      (await holderOf(this.#pool, issueId))?.runId === entry.runId;
+    const written = await this.#repeat(key, async () => {
       const { value, revision } = await this.#read(key);
       const changed = assertHolder(value, entry);
-      return changed === null || (await this.#write(key, changed, revision)) !== null
-        ? true
-        : undefined;
+      if (changed === null || !(await holds())) return false;
+      return (await this.#write(key, changed, revision)) === null ? undefined : true;
     });
+    if (!written || (await holds())) return null;
+    return this.release(entry.companyId, issueId, entry.runId, entry);
   }
 
   async #read(key: string): Promise<{ value: LockValue | null; revision: number }> {

@@ -87,7 +87,7 @@ export async function reconcile(
     else if (row.phase === "running" || row.phase === "cancelling") await checkRunner(context, row);
     else if (row.phase === "waiting" || row.phase === "deferred") await checkWaiter(context, row);
     if (row.holds_issue && row.issue_id)
-      await context.locks.assertHolder(row.issue_id, entryOf(row));
+      tell(context, row.issue_id, await context.locks.assertHolder(row.issue_id, entryOf(row)));
   }
 }
 
@@ -145,18 +145,14 @@ function passOn(context: ReconcileContext, row: Row): void {
 async function checkWaiter(context: ReconcileContext, row: Row): Promise<void> {
   const entry = entryOf(row);
   const { outcome, replaced } = await context.locks.acquire(row.issue_id!, entry);
-  const told = outcome === "held" ? entry : replaced;
-  if (!told) return;
-  context.perform([
-    {
-      kind: "grant",
-      companyId: told.companyId,
-      agentId: told.agentId,
-      issueId: row.issue_id!,
-      runId: told.runId,
-      wakeId: told.requestId,
-    },
-  ]);
+  tell(context, row.issue_id!, outcome === "held" ? entry : replaced);
+}
+
+/** Whoever was made holder learns it by its mailbox. */
+function tell(context: ReconcileContext, issueId: string, holder: LockEntry | null): void {
+  if (!holder) return;
+  const { companyId, agentId, runId, requestId: wakeId } = holder;
+  context.perform([{ kind: "grant", companyId, agentId, issueId, runId, wakeId }]);
 }
 
 const entryOf = (row: Row): LockEntry => ({

@@ -188,7 +188,10 @@ async function expectAllWell(
   expect((await streamFacts(bus, names.exec))?.messages).toBe(0);
   const locks = await openBucket(bus, names.issueLocks);
   await until("no issue is locked", async () => (await locks.keys()).length === 0, {
-    describe: () => locks.keys(),
+    describe: async () =>
+      (await Promise.all((await locks.keys()).map((key) => locks.get(key)))).map((entry) =>
+        Buffer.from(entry?.value ?? "").toString(),
+      ),
   });
   const lines = witness.lines();
   expect(

@@ -29,7 +29,7 @@ import { every } from "./shell/periods.js";
 import { reconcile } from "./shell/reconcile.js";
 import { removeOld } from "./shell/retention.js";
 import { createRunnerLeases } from "./shell/runner-leases.js";
-import { createScheduler } from "./shell/scheduler.js";
+import { Scheduler } from "./shell/scheduler.js";
 import { createTimers } from "./shell/timers.js";
 import { Trimmer } from "./shell/trim.js";
 
@@ -170,7 +170,7 @@ function assembleHost(
     arrived: () => scheduler.arrived(),
     lost: (number) => host.lost(number, "the partition's row says so"),
   };
-  const scheduler = createScheduler({
+  const scheduler: Scheduler = new Scheduler({
     pool,
     logger,
     activations,

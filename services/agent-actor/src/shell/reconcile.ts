@@ -51,8 +51,9 @@ interface Row {
   cursor_seq: string;
 }
 
-/** Rows read at once: a partition with more is looked at in several rounds. */
+/** Rows read at once; more are read page by page, in the order of their ids. */
 const rowsMax = 2_000;
+const beforeAllIds = "00000000-0000-0000-0000-000000000000";
 
 const statement = {
   name: "reconcile_rows",
@@ -61,12 +62,14 @@ const statement = {
       p.generation as cursor_generation, p.cursor_seq
     from heartbeat_runs r join partitions p on p.partition = r.partition
     where r.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (active or owes_release)
+      and r.id > $3
     union all
     select w.id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, w.id, wake_id,
       w.partition, w.generation, stream_seq, requested_at, p.generation, p.cursor_seq
     from agent_wakeup_requests w join partitions p on p.partition = w.partition
     where w.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (waits or owes_release)
-    limit ${rowsMax}`,
+      and w.id > $3
+    order by id limit ${rowsMax}`,
 };
 
 /** Reconciles rows older than `ageMs` of these partitions. @throws RuntimeError of Postgres or NATS: try again. */
@@ -76,13 +79,20 @@ export async function reconcile(
   ageMs: number,
 ): Promise<void> {
   if (partitions.length === 0) return;
-  const found = await guarded("reconcile", () =>
-    context.pool.query<Row>({ ...statement, values: [partitions, ageMs] }),
-  );
-  if (found.rows.length === 0) return;
-  const byKind = (phase: Row["phase"]): Row[] => found.rows.filter((row) => row.phase === phase);
-  await redispatch(context, byKind("dispatched"));
-  for (const row of found.rows) {
+  for (let after: string | null = beforeAllIds; after !== null;) {
+    const values: unknown[] = [partitions, ageMs, after];
+    const found = await guarded("reconcile", () =>
+      context.pool.query<Row>({ ...statement, values }),
+    );
+    await reconcileRows(context, found.rows);
+    after = found.rows.length < rowsMax ? null : found.rows.at(-1)!.id;
+  }
+}
+
+async function reconcileRows(context: ReconcileContext, rows: readonly Row[]): Promise<void> {
+  const dispatched = rows.filter((row) => row.phase === "dispatched");
+  if (dispatched.length > 0) await redispatch(context, dispatched);
+  for (const row of rows) {
     if (row.owes_release) passOn(context, row);
     else if (row.phase === "running" || row.phase === "cancelling") await checkRunner(context, row);
     else if (row.phase === "waiting" || row.phase === "deferred") await checkWaiter(context, row);

@@ -3,3 +3,4 @@ export * from "./schema/tenant.js";
 export * from "./schema/agents.js";
 export * from "./schema/runs.js";
 export * from "./schema/mailbox.js";
+export * from "./schema/governance.js";

@@ -22,7 +22,31 @@ export const executionSchema = z.object({
   context: jsonObject,
   taskKey: z.string().nullable(),
   issueId: uuidSchema.nullable(),
-  session: z.object({ id: z.string().nullable(), params: jsonObject.nullable() }).nullable(),
+  /** Of its task, or (without a task) the agent-wide one. */
+  session: z
+    .object({
+      id: z.string().nullable(),
+      params: jsonObject.nullable(),
+      displayId: z.string().nullable(),
+    })
+    .nullable(),
+  /** Where its issue's or context's project has its files; read when the execution is sent. Null: no project. */
+  project: z
+    .object({
+      id: uuidSchema,
+      /** False when the issue's overrides say so: then no workspace of the project is used. */
+      useWorkspace: z.boolean(),
+      /** In the order of their creation. */
+      workspaces: z.array(
+        z.object({
+          id: uuidSchema,
+          cwd: z.string().nullable(),
+          repoUrl: z.string().nullable(),
+          repoRef: z.string().nullable(),
+        }),
+      ),
+    })
+    .nullish(),
 });
 export type Execution = z.infer<typeof executionSchema>;
 
@@ -35,7 +59,12 @@ const claim = {
 };
 
 /** `run.started`: asks for the go. The same claim gets the same answer again. */
-export const runStartedSchema = z.object({ ...claim, runnerId: z.string().max(200) });
+export const runStartedSchema = z.object({
+  ...claim,
+  runnerId: z.string().max(200),
+  /** X25519 public key, raw, base64url: there when the execution names secrets, which are sealed to it. */
+  sealKey: z.string().length(43).nullish(),
+});
 
 /** One event of a run, without its number: only the owner numbers events. */
 export const runEventSchema = z.object({
@@ -55,17 +84,30 @@ export type RunEvent = z.infer<typeof runEventSchema>;
 /** 64 events a report: a run that has more to say sends several reports. */
 const events = z.array(runEventSchema).max(64);
 
+/** 2^31 - 1: what the columns hold. */
+const tokens = z.number().int().min(0).max(2_147_483_647).default(0);
+export const usageSchema = z.object({
+  inputTokens: tokens,
+  outputTokens: tokens,
+  cachedInputTokens: tokens,
+});
+export type Usage = z.infer<typeof usageSchema>;
+/** A million dollars a run: beyond it the figure is wrong. */
+const costUsd = z.number().min(0).max(1e6);
+
+/** What an attempt has used so far: its own total, so that the latest report stands for all before it. */
+export const usageSoFarSchema = z.object({
+  usage: usageSchema.nullish(),
+  costUsd: costUsd.nullish(),
+});
+export type UsageSoFar = z.infer<typeof usageSoFarSchema>;
+
 /** `run.progress`: events on the way. `progressId` makes a repeat recognisable. */
 export const runProgressSchema = z.object({
   ...claim,
   progressId: z.number().int().min(1),
   events,
-});
-
-export const usageSchema = z.object({
-  inputTokens: z.number().int().min(0).default(0),
-  outputTokens: z.number().int().min(0).default(0),
-  cachedInputTokens: z.number().int().min(0).default(0),
+  usage: usageSoFarSchema.nullish(),
 });
 
 /** What the adapter made of the process's end; the outcome is decided by the actor. */
@@ -75,8 +117,14 @@ export const runResultSchema = z.object({
   timedOut: z.boolean(),
   errorMessage: z.string().max(16_384).nullish(),
   errorCode: z.string().max(100).nullish(),
+  /** The adapter could not do its work at all (nothing started, no request got through): the closing event is an `error`. */
+  threw: z.boolean().nullish(),
+  /** The adapter holds this failure for one that passes by itself. */
+  transient: z.boolean().nullish(),
+  /** Not before this moment is a retry of use; ISO 8601. */
+  retryNotBefore: z.iso.datetime({ offset: true }).nullish(),
   usage: usageSchema.nullish(),
-  costUsd: z.number().min(0).nullish(),
+  costUsd: costUsd.nullish(),
   provider: z.string().max(100).nullish(),
   model: z.string().max(200).nullish(),
   billingType: z.enum(["api", "subscription", "unknown"]).nullish(),
@@ -88,6 +136,34 @@ export const runResultSchema = z.object({
   summary: z.string().max(16_384).nullish(),
 });
 export type RunResult = z.infer<typeof runResultSchema>;
+
+/**
+ * `run.reported`: what the agent itself, or whoever works for it, told a gateway with the run's token.
+ * Later reports replace the fields that they name. `final`: a run that waits for this word ends with it.
+ */
+export const runReportedSchema = z.object({
+  runId: uuidSchema,
+  attempt: z.number().int().min(1),
+  final: z.boolean().default(false),
+  patch: runResultSchema
+    .pick({
+      errorMessage: true,
+      errorCode: true,
+      usage: true,
+      costUsd: true,
+      provider: true,
+      model: true,
+      billingType: true,
+      sessionId: true,
+      sessionParams: true,
+      sessionDisplayId: true,
+      clearSession: true,
+      resultJson: true,
+      summary: true,
+    })
+    .partial(),
+});
+export type RunReported = z.infer<typeof runReportedSchema>;
 
 /** The sealed log of an attempt. */
 export const logSealSchema = z.object({
@@ -135,13 +211,15 @@ export const answerSchema = z.object({
   claimId: uuidSchema,
   /** With `no`, `stale` and `gone`: why. */
   reason: z.string().optional(),
+  /** With `go`: the run's token for the API. Never stored: answers are told, not kept. */
+  token: z.string().max(2_048).optional(),
 });
 export type Answer = z.infer<typeof answerSchema>;
 export type AnswerKind = (typeof answerKinds)[number];
 
-/** `rv.<company>.run.<run>.control`: repeated until the report is committed. */
+/** `rv.<company>.run.<run>.control`: repeated until the report is committed. `finish`: the final word was reported. */
 export const controlSchema = z.object({
-  kind: z.literal("cancel"),
+  kind: z.enum(["cancel", "finish"]),
   runId: uuidSchema,
   attempt: z.number().int(),
   claimId: uuidSchema,
@@ -161,6 +239,8 @@ export const runnerLeaseSchema = z.object({
   draining: z.boolean(),
   containment: z.enum(["cgroup", "best_effort"]),
   startedAt: z.string(),
+  /** The types of the adapters that it has. */
+  adapters: z.array(z.string()).default([]),
   runs: z.array(z.object({ runId: uuidSchema, attempt: z.number().int(), claimId: uuidSchema })),
 });
 export type RunnerLease = z.infer<typeof runnerLeaseSchema>;

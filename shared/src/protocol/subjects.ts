@@ -14,6 +14,11 @@ export const mailboxKinds = [
   "terminate",
   "configure",
   "reset-session",
+  "delete",
+  "approve",
+  "cancel-all",
+  "admit",
+  "cost",
   "timer",
   "grant",
   "expired",
@@ -21,6 +26,7 @@ export const mailboxKinds = [
   "run.progress",
   "run.finished",
   "run.lost",
+  "run.reported",
 ] as const;
 export type MailboxKind = (typeof mailboxKinds)[number];
 
@@ -93,6 +99,10 @@ export function createSubjects(prefix = "rv") {
     /** What one runner incarnation hears of its reports. */
     answer: (incarnation: string): string =>
       `${prefix}.runner.${id(incarnation, "incarnation")}.answer`,
+    /** Asked by the runner that holds a claim; answered by any actor host, sealed to the claim's key. */
+    secrets: `${prefix}.secrets.resolve`,
+    /** Questions to any runner of a pool about its adapters: descriptions, tests of an environment. */
+    probe: (poolName: string): string => `${prefix}.runner.pool.${pool(poolName)}.probe`,
     handover: (hostId: string): string => `${prefix}.host.${id(hostId, "host")}.handover`,
     event: (companyId: string, type: string): string =>
       `${prefix}.${id(companyId, "company")}.event.${type}`,

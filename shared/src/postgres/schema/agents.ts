@@ -32,7 +32,11 @@ export const agents = pgTable(
     adapterConfig: emptyJson("adapter_config"),
     runtimeConfig: emptyJson("runtime_config"),
     budgetMonthlyCents: integer("budget_monthly_cents").notNull().default(0),
+    /** Micro-dollars spent in `spendMonth`, rounded to cents; the exact figure is beside it. */
     spentMonthlyCents: integer("spent_monthly_cents").notNull().default(0),
+    spentMonthlyMicros: bigint("spent_monthly_micros", { mode: "number" }).notNull().default(0),
+    /** The month (UTC, `YYYY-MM`) that the spend counts; null: nothing was spent yet. */
+    spendMonth: text("spend_month"),
     permissions: emptyJson("permissions"),
     lastHeartbeatAt: at("last_heartbeat_at"),
     metadata: json("metadata"),
@@ -40,10 +44,28 @@ export const agents = pgTable(
     partition: integer("partition").notNull(),
     /** When the interval timer is due next; null: no timer. */
     nextTimerAt: at("next_timer_at"),
+    /** When the earliest of its delayed runs may be admitted; null: none is delayed. */
+    nextRetryAt: at("next_retry_at"),
+    /** Why it is paused, and since when. */
+    pauseReason: text("pause_reason"),
+    pausedAt: at("paused_at"),
+    /** Equal failures in a row: their code and how many. */
+    failureCode: text("failure_code"),
+    failureCount: integer("failure_count").notNull().default(0),
+    /** Asked for; it goes when its last process is dead. */
+    deleteRequestedAt: at("delete_requested_at"),
+    /** It is gone: nobody finds it any more, and its rows are being removed. */
+    deletedAt: at("deleted_at"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
   (table) => [
+    index("agents_partition_retry")
+      .on(table.partition, table.nextRetryAt)
+      .where(sql`next_retry_at is not null`),
+    index("agents_deleted")
+      .on(table.deletedAt)
+      .where(sql`deleted_at is not null`),
     index("agents_company_status").on(table.companyId, table.status),
     index("agents_company_reports_to").on(table.companyId, table.reportsTo),
     index("agents_partition_timer").on(table.partition, table.nextTimerAt),
@@ -91,7 +113,9 @@ export const agentRuntimeState = pgTable(
     totalCachedInputTokens: bigint("total_cached_input_tokens", { mode: "number" })
       .notNull()
       .default(0),
+    /** Micro-dollars rounded to cents; the exact figure is beside it. */
     totalCostCents: bigint("total_cost_cents", { mode: "number" }).notNull().default(0),
+    totalCostMicros: bigint("total_cost_micros", { mode: "number" }).notNull().default(0),
     lastError: text("last_error"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),

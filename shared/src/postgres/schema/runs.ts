@@ -15,9 +15,7 @@ import {
   uniqueIndex,
   uuid,
 } from "drizzle-orm/pg-core";
-import { agents } from "./agents.js";
 import { at, createdAt, id, json, updatedAt } from "./columns.js";
-import { companies } from "./tenant.js";
 
 export const agentWakeupRequests = pgTable(
   "agent_wakeup_requests",
@@ -128,6 +126,16 @@ export const heartbeatRuns = pgTable(
     lastEventSeq: integer("last_event_seq").notNull().default(0),
     progressSeen: integer("progress_seen").notNull().default(0),
     retryOfRunId: uuid("retry_of_run_id"),
+    /** Retries before it in its chain. */
+    retryNumber: integer("retry_number").notNull().default(0),
+    /** It is not admitted before this moment. */
+    notBefore: at("not_before"),
+    /** The public key to which the claim's secrets are sealed (X25519, base64url). */
+    sealKey: text("seal_key"),
+    /** What was reported on the way: usage of this and of lost attempts, and what the agent itself said. */
+    reported: json("reported"),
+    /** The agent said that it has finished; its runner is told until it ends. */
+    finishRequested: boolean("finish_requested").notNull().default(false),
     wakeId: text("wake_id").notNull(),
     generation: integer("generation").notNull(),
     streamSeq: bigint("stream_seq", { mode: "number" }).notNull(),
@@ -178,12 +186,9 @@ export const costEvents = pgTable(
   "cost_events",
   {
     id: id(),
-    companyId: uuid("company_id")
-      .notNull()
-      .references(() => companies.id),
-    agentId: uuid("agent_id")
-      .notNull()
-      .references(() => agents.id),
+    companyId: uuid("company_id").notNull(),
+    /** Stays when its agent is deleted: spent is spent. */
+    agentId: uuid("agent_id").notNull(),
     issueId: uuid("issue_id"),
     projectId: uuid("project_id"),
     goalId: uuid("goal_id"),

@@ -1,0 +1,62 @@
+/**
+ * What a session is and how it is kept: opaque parameters of an adapter, a short id for people, and the
+ * one id that agents without tasks go on with. Pure; the codec of an adapter type says which parameters
+ * count. The rules follow Paperclip's, so that its data reads the same.
+ */
+
+type Json = Record<string, unknown>;
+
+/** A session as it is kept for one task of one agent under one adapter type. */
+export interface Session {
+  params: Json | null;
+  /** At most 128 characters. */
+  displayId: string | null;
+}
+
+export interface SessionCodec {
+  /** What of these parameters is kept; null when there is no session in them. */
+  normalize(params: unknown): Json | null;
+  displayId(params: Json | null): string | null;
+}
+
+const displayIdMax = 128;
+/** Cut to what the column and the API show. */
+export const cutDisplayId = (id: string | null): string | null =>
+  id === null ? null : id.slice(0, displayIdMax);
+
+export const nonBlank = (value: unknown): string | null =>
+  typeof value === "string" && value.trim() !== "" ? value.trim() : null;
+const isMap = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Any map with a key in it. */
+const plainCodec: SessionCodec = {
+  normalize: (params) => (isMap(params) && Object.keys(params).length > 0 ? params : null),
+  displayId: (params) => nonBlank(params?.["sessionId"]),
+};
+
+const aliases: Readonly<Record<string, readonly string[]>> = {
+  sessionId: ["sessionId", "session_id"],
+  cwd: ["cwd", "workdir", "folder"],
+  workspaceId: ["workspaceId", "workspace_id"],
+  repoUrl: ["repoUrl", "repo_url"],
+  repoRef: ["repoRef", "repo_ref"],
+};
+
+/** Programs that keep their conversation in a folder: an id, the folder and where its files come from. */
+const folderCodec: SessionCodec = {
+  normalize: (params) => {
+    if (!isMap(params)) return null;
+    const kept: Json = {};
+    for (const [name, spellings] of Object.entries(aliases)) {
+      const value = spellings.map((key) => nonBlank(params[key])).find((found) => found !== null);
+      if (value) kept[name] = value;
+    }
+    return "sessionId" in kept ? kept : null;
+  },
+  displayId: (params) => nonBlank(params?.["sessionId"]),
+};
+
+const folderTypes = new Set(["claude_local", "codex_local"]);
+export const sessionCodecOf = (adapterType: string): SessionCodec =>
+  folderTypes.has(adapterType) ? folderCodec : plainCodec;

@@ -8,7 +8,7 @@ import type { Started } from "@reveille/shared/runtime/main";
 import type { ActorConfig } from "./config.js";
 import type { Effect } from "./core/decision.js";
 import { createActivations } from "./shell/activations.js";
-import { createCompanyRuns } from "./shell/company-runs.js";
+import { createCompanies } from "./shell/companies.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
 import { createFailpoint } from "./shell/failpoint.js";
@@ -92,7 +92,7 @@ async function assembleTools(
     idleMs: config.REVEILLE_RESIDENT_IDLE_MS,
     residentMax: config.REVEILLE_RESIDENT_MAX,
   });
-  const companyRuns = createCompanyRuns(pool);
+  const companies = createCompanies(pool);
   const locks = new IssueLocks(connections.issueLocks, pool);
   const leases = await createRunnerLeases(
     connections.runnerLeases,
@@ -107,7 +107,7 @@ async function assembleTools(
     names,
     locks,
     owed,
-    setTimer: (companyId, agentId, dueAtMs) => timers.set(companyId, agentId, dueAtMs),
+    setTimer: (timer) => timers.set(timer),
     logger,
   });
   const perform = (effects: readonly Effect[]): void => performer.perform(effects);
@@ -117,7 +117,7 @@ async function assembleTools(
     lease,
     trusted,
     activations,
-    companyRuns,
+    companies,
     locks,
     leases,
     owed,
@@ -136,7 +136,7 @@ function assembleHost(
   logger: Logger,
 ) {
   const { bus, pool, leasePool, subjects, names } = connections;
-  const { lease, trusted, activations, companyRuns, locks, perform, reconciling } = tools;
+  const { lease, trusted, activations, companies, locks, perform, reconciling } = tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
@@ -174,7 +174,7 @@ function assembleHost(
     pool,
     logger,
     activations,
-    companyRuns,
+    companies,
     locks,
     trusted,
     perform,
@@ -223,7 +223,7 @@ function startPeriods(
   logger: Logger,
 ) {
   const { bus, subjects, names, keeper, pool } = connections;
-  const { host, timers, activations, companyRuns, reconciling, trusted, lockBucket } = parts;
+  const { host, timers, activations, companies, reconciling, trusted, lockBucket } = parts;
   const trimmer = new Trimmer(bus, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
   return [
@@ -239,7 +239,7 @@ function startPeriods(
         trusted,
       ),
     ),
-    every(1_000, "company runs", logger, () => companyRuns.refresh()),
+    every(1_000, "companies", logger, () => companies.refresh()),
     every(10_000, "reconcile", logger, () =>
       reconcile(reconciling, readOnes(host), reconcileAgeMs),
     ),

@@ -3,6 +3,7 @@
  * or the lease fails, the whole life is over: its trees die, its attempts are lost, and the runner
  * begins another one. Reports of an ended life are still sent until they are answered.
  */
+import { adapterTypes } from "./adapters/catalog.js";
 import { hostname } from "node:os";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Bus } from "@reveille/shared/nats/bus";
@@ -262,6 +263,7 @@ class Life implements Incarnation {
       draining: draining(),
       containment: this.#trees.kind,
       startedAt: this.#startedAt,
+      adapters: [...adapterTypes],
       runs: [...this.#live.values()].map(({ runId, number, claimId }) => ({
         runId,
         attempt: number,

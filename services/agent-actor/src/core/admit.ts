@@ -81,6 +81,9 @@ export const dispatchEffect = (state: Draft["state"], run: RunState) =>
       context: run.context,
       taskKey: run.taskKey,
       issueId: run.issueId,
-      session: state.sessionId === null ? null : { id: state.sessionId, params: null },
+      session:
+        state.sessionId === null
+          ? null
+          : { id: state.sessionId, params: null, displayId: state.sessionId },
     },
   }) as const;

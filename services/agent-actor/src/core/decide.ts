@@ -12,6 +12,9 @@ import { onCancel } from "./on-cancel.js";
 import { onGrant } from "./on-grant.js";
 import { onExpired, onRunFinished, onRunLost, onRunProgress } from "./on-run-report.js";
 import { onRunStarted } from "./on-run-started.js";
+import { onCost } from "./on-cost.js";
+import { onResetSession } from "./on-reset-session.js";
+import { onRunReported } from "./on-run-reported.js";
 import { onTimer } from "./on-timer.js";
 import { onWake } from "./on-wake.js";
 import type { AgentState } from "./state.js";
@@ -44,6 +47,17 @@ export function decide(state: AgentState, delivery: Delivery, inputs: Inputs): D
       return onResume(draft);
     case "terminate":
       return onTerminate(draft, message.body);
+    case "delete":
+    case "approve":
+    case "cancel-all":
+    case "admit":
+      return draft.done(null, "ignored");
+    case "reset-session":
+      return onResetSession(draft, message.body);
+    case "cost":
+      return onCost(draft, message.body);
+    case "run.reported":
+      return onRunReported(draft, message.body);
     case "configure":
       return onConfigure(draft, message.body);
   } // no default: a new kind is a compile error here

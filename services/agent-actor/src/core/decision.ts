@@ -17,16 +17,22 @@ export type Row =
   | { table: "events" | "verdicts" | "costs"; op: "insert"; row: Json }
   | { table: "agents"; op: "update"; row: Json & { id: string } }
   | { table: "runtimeStates"; op: "upsert"; row: Json & { agentId: string } }
+  | { table: "taskSessions"; op: "upsert" | "delete"; row: TaskSessionRow }
+  /** Every task session that the agent has. */
+  | { table: "agentSessions"; op: "delete"; row: { agentId: string } }
   | { table: "issues"; op: "update"; row: Json & { id: string } };
+
+export type TaskSessionRow = Json & { agentId: string; adapterType: string; taskKey: string };
 
 export type Effect =
   /** Repeatable: its subject admits one stored copy per (run, attempt), and the go is given once per claim. */
   | { kind: "dispatch"; pool: string; execution: Execution }
   /** Repeatable: purging what is gone is nothing. */
   | { kind: "withdraw"; pool: string; companyId: string; runId: string; attempt: number }
-  /** Repeatable: a runner that already kills goes on killing. */
+  /** Repeatable: a runner that already kills goes on killing; one that was told to finish knows it. */
   | {
       kind: "control";
+      order: "cancel" | "finish";
       companyId: string;
       runId: string;
       attempt: number;
@@ -43,6 +49,8 @@ export type Effect =
       attempt: number;
       claimId: string;
       reason?: string;
+      /** With a go: for whom the run's token is made when the answer is sent. */
+      token?: { companyId: string; agentId: string; adapterType: string };
     }
   /** Repeatable: whoever asked takes the first verdict. */
   | { kind: "reply"; subject: string; encoding: Encoding; verdict: Verdict }
@@ -69,7 +77,13 @@ export type Effect =
       wakeId: string;
     }
   /** The heap of timers follows the row. */
-  | { kind: "set-timer"; companyId: string; agentId: string; dueAtMs: number | null };
+  | {
+      kind: "set-timer";
+      companyId: string;
+      agentId: string;
+      timer: "heartbeat" | "retry";
+      dueAtMs: number | null;
+    };
 
 export type Outcome = "applied" | "duplicate" | "stale" | "ignored";
 

@@ -129,7 +129,7 @@ export class Draft {
   changeAgent(changes: Partial<AgentState["agent"]>): void {
     this.#state = { ...this.#state, agent: { ...this.#state.agent, ...changes } };
   }
-  changeState(changes: Partial<Pick<AgentState, "policy" | "sessionId">>): void {
+  changeState(changes: Partial<Pick<AgentState, "policy" | "sessionId" | "taskSessions">>): void {
     this.#state = { ...this.#state, ...changes };
   }
 

@@ -101,7 +101,7 @@ function account(
       inputTokens: usage.inputTokens,
       outputTokens: usage.outputTokens,
       cachedInputTokens: usage.cachedInputTokens,
-      costCents: Math.round(costMicros / 10_000),
+      costMicros,
       updatedAt: isoTime(draft.delivery.atMs),
     },
   });

@@ -36,6 +36,10 @@ export function addQueuedRun(draft: Draft, cause: Cause): void {
     progressSeen: 0,
     sessionIdBefore: state.sessionId,
     retryOfRunId: null,
+    retryNumber: 0,
+    notBeforeMs: null,
+    reported: null,
+    finishRequested: false,
   };
   draft.addRun(run);
   draft.announce("heartbeat.run.queued", {

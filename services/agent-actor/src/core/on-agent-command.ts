@@ -64,6 +64,7 @@ export function onConfigure(draft: Draft, command: Configure): Decision {
   if (!sameTimer)
     draft.effect({
       kind: "set-timer",
+      timer: "heartbeat",
       companyId: agent.companyId,
       agentId: agent.id,
       dueAtMs: nextTimerAtMs,

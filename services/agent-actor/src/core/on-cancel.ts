@@ -26,6 +26,7 @@ export function cancelRun(draft: Draft, run: RunState, reason: string): void {
       draft.changeRun(run.id, { phase: "cancelling", cancel: { reason, atMs } });
     draft.effect({
       kind: "control",
+      order: "cancel",
       companyId,
       runId: run.id,
       attempt: run.attempt,

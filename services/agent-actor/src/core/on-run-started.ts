@@ -29,7 +29,12 @@ export function onRunStarted(draft: Draft, report: RunStarted): Decision {
   const first = run.startedAtMs === null;
   draft.changeRun(run.id, {
     phase: "running",
-    claim: { claimId: report.claimId, incarnation: report.incarnation, runnerId: report.runnerId },
+    claim: {
+      claimId: report.claimId,
+      incarnation: report.incarnation,
+      runnerId: report.runnerId,
+      sealKey: report.sealKey ?? null,
+    },
     startedAtMs: run.startedAtMs ?? draft.delivery.atMs,
   });
   if (first) {
@@ -51,6 +56,7 @@ export function onRunStarted(draft: Draft, report: RunStarted): Decision {
 }
 
 function answer(draft: Draft, report: RunStarted, kind: "go" | "no", reason?: string): void {
+  const { id: agentId, companyId, adapterType } = draft.state.agent;
   draft.effect({
     kind: "answer",
     report: "started",
@@ -60,5 +66,6 @@ function answer(draft: Draft, report: RunStarted, kind: "go" | "no", reason?: st
     attempt: report.attempt,
     claimId: report.claimId,
     ...(reason ? { reason } : {}),
+    ...(kind === "go" ? { token: { companyId, agentId, adapterType } } : {}),
   });
 }

@@ -6,7 +6,11 @@ import type { AgentState } from "./state.js";
 const state = agentOf({ heartbeat: { intervalSec: 60 } });
 const due = startMs + 60_000;
 const fire = (given: AgentState, atMs = due, dueAtMs = due) =>
-  decided(given, { kind: "timer", body: { id: `timer:${dueAtMs}`, dueAtMs } }, { place: { atMs } });
+  decided(
+    given,
+    { kind: "timer", body: { id: `timer:${dueAtMs}`, dueAtMs, timer: "heartbeat" } },
+    { place: { atMs } },
+  );
 
 test("M4 a due timer is a wake of the system, and the next one is one interval after it was due", () => {
   const decision = fire(state, due + 700);

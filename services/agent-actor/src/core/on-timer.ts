@@ -27,6 +27,7 @@ export function onTimer(draft: Draft, due: TimerDue): Decision {
   });
   draft.effect({
     kind: "set-timer",
+    timer: "heartbeat",
     companyId: state.agent.companyId,
     agentId: state.agent.id,
     dueAtMs: next,

@@ -190,7 +190,7 @@ function queueRun(draft: Draft, wake: Wake): Decision {
   // With a free slot it is dispatched at once and never stands in the queue.
   const full =
     queuedCount(state) >= state.policy.maxQueuedRuns ||
-    draft.inputs.companyRunCount >= companyRunsMax;
+    draft.inputs.company.liveRuns >= companyRunsMax;
   if (freeSlots(state) === 0 && full) return rejected(draft, wake, "queue_full");
   const { request } = wake;
   addQueuedRun(draft, {

@@ -2,6 +2,8 @@
  * The state of one agent as its actor holds it: who it is, its live runs in the order of its mailbox,
  * and its wakes that wait for an issue. What is over is in Postgres alone.
  */
+import type { RunReported, UsageSoFar } from "@reveille/shared/protocol/execution";
+import type { Session } from "@reveille/shared/protocol/session";
 import type { WakeSource } from "@reveille/shared/protocol/wake";
 import type { Policy } from "./policy.js";
 
@@ -30,6 +32,30 @@ export interface AgentFacts {
   lastHeartbeatAtMs: number | null;
   /** When its interval timer is due next; null: no timer. */
   nextTimerAtMs: number | null;
+  /** When the earliest of its delayed runs may be admitted; null: none is delayed. */
+  nextRetryAtMs: number | null;
+  /** 0: no limit. */
+  budgetMonthlyCents: number;
+  /** What it spent in `month` (UTC, `YYYY-MM`), in micro-dollars; another month counts from 0. */
+  spend: { month: string | null; micros: number };
+  /** Why it is paused. */
+  pauseReason: string | null;
+  /** Equal failures in a row. */
+  failure: { code: string; count: number } | null;
+  /** Asked for; it is deleted when its last process is dead. */
+  deleteRequestedAtMs: number | null;
+  /** It is gone, and so is its state after this decision. */
+  deletedAtMs: number | null;
+}
+
+/** What is known of a live run before its end. */
+export interface Reported {
+  /** Used by attempts that were lost, in sum. */
+  carried: UsageSoFar | null;
+  /** Used by the current attempt, as last reported. */
+  current: UsageSoFar | null;
+  /** What the agent itself said with the run's token. */
+  patch: RunReported["patch"];
 }
 
 /** The place of a message in the stream: the order in which wakes stand. */
@@ -49,6 +75,8 @@ export interface Claim {
   claimId: string;
   incarnation: string;
   runnerId: string;
+  /** Where the claim's secrets are sealed to; null: it names none. */
+  sealKey: string | null;
 }
 
 export interface RunState {
@@ -82,6 +110,13 @@ export interface RunState {
   progressSeen: number;
   sessionIdBefore: string | null;
   retryOfRunId: string | null;
+  /** Retries before it in its chain. */
+  retryNumber: number;
+  /** Not admitted before this moment. */
+  notBeforeMs: number | null;
+  reported: Reported | null;
+  /** The agent said its final word: its runner is told until the run ends. */
+  finishRequested: boolean;
 }
 
 /** A wake that was deferred because another agent held its issue. */
@@ -109,7 +144,16 @@ export interface AgentState {
   waits: readonly WaitState[];
   /** The agent-wide session. */
   sessionId: string | null;
+  /**
+   * Sessions of tasks by `sessionKey`; null: known to have none. At least those of its live runs and
+   * waiting wakes; the actor is their only writer, so what stands here is what Postgres has.
+   */
+  taskSessions: ReadonlyMap<string, Session | null>;
 }
+
+/** A session belongs to a task under one adapter type. */
+export const sessionKey = (adapterType: string, taskKey: string): string =>
+  `${adapterType} ${taskKey}`;
 
 /** A run with one of these phases takes one of the agent's slots. */
 export const hasSlot = (run: RunState): boolean =>

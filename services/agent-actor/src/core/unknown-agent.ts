@@ -50,6 +50,13 @@ export function decideUnknownAgent(delivery: Delivery): {
     case "resume":
     case "terminate":
     case "configure":
+    case "reset-session":
+    case "delete":
+    case "approve":
+    case "cancel-all":
+    case "admit":
+    case "cost":
+    case "run.reported":
       return { effects: [], verdict: null };
   }
 }

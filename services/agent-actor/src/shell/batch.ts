@@ -17,7 +17,7 @@ import type { Delivery } from "../core/delivery.js";
 import type { AgentState } from "../core/state.js";
 import type { Activations } from "./activations.js";
 import { commitBatch } from "./commit.js";
-import type { CompanyRuns } from "./company-runs.js";
+import type { Companies } from "./companies.js";
 import type { CursorMove } from "./commit.js";
 import { deadLetter, invalidWake } from "./dead-letter.js";
 import { decideChain } from "./decide-chain.js";
@@ -36,7 +36,7 @@ export interface BatchContext {
   pool: Pool;
   logger: Logger;
   activations: Activations;
-  companyRuns: CompanyRuns;
+  companies: Companies;
   locks: IssueLocks;
   /** False once the host's lease may have ended: nothing is committed any more. */
   trusted: () => boolean;
@@ -138,14 +138,15 @@ async function tryItems(
   const [loaded, facts] = await Promise.all([
     loadAgents(context.pool, missing),
     readFacts(context.pool, deliveries),
+    context.companies.know(deliveries.map(({ companyId }) => companyId)),
   ]);
 
   const rows = new RowSet();
   const effects: Effect[] = [];
-  const states = new Map<string, AgentState>();
+  const states = new Map<string, AgentState | null>();
   const chain: ChainContext = {
     facts,
-    companyRuns: context.companyRuns,
+    companies: context.companies,
     locks: context.locks,
     heldElsewhere,
     rows,
@@ -156,7 +157,7 @@ async function tryItems(
     [...byAgent].map(async ([agentId, own]) => {
       const before = context.activations.get(agentId) ?? loaded.get(agentId) ?? null;
       const after = await decideChain(chain, before, own);
-      if (after) states.set(agentId, after);
+      states.set(agentId, after);
     }),
   );
   for (const { read, message, partition } of items) {
@@ -172,6 +173,7 @@ async function tryItems(
     if (partition.state === "closed" || read.kind !== "delivery") continue;
     const state = states.get(read.delivery.agentId);
     if (state) context.activations.set(state);
+    else if (state === null) context.activations.drop(read.delivery.agentId);
   }
   for (const { partition, message } of items) partition.advance(message.seq, message.timestampNs);
   context.perform(effects);

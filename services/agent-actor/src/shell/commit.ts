@@ -44,20 +44,22 @@ const wakeChanges =
   names(`status waits reason runId claimedAt finishedAt error coalescedCount contextSnapshot
   owesRelease updatedAt`);
 const liveKeys =
-  names(`status phase live active attempt losses claimId runnerIncarnation runnerId holdsIssue dispatchedAt
+  names(`status phase live active attempt losses claimId runnerIncarnation runnerId sealKey holdsIssue
+  dispatchedAt notBefore reported finishRequested
   startedAt cancelReason cancelRequestedAt lastEventSeq progressSeen logStore logRef updatedAt`);
 const endKeys =
   names(`finishedAt error errorCode exitCode signal usageJson resultJson sessionIdAfter logBytes logSha256
   logCut logCompressed stdoutExcerpt stderrExcerpt containment`);
 const newRunKeys =
   names(`id companyId agentId invocationSource triggerDetail wakeupRequestId sessionIdBefore
-  contextSnapshot issueId taskKey partition pool retryOfRunId wakeId generation streamSeq createdAt owesRelease`);
+  contextSnapshot issueId taskKey partition pool retryOfRunId retryNumber
+  wakeId generation streamSeq createdAt owesRelease`);
 const eventKeys = names(
   "companyId runId agentId seq eventType stream level color message payload createdAt",
 );
 const verdictKeys = names("agentId wakeId companyId verdict idempotencyKey runId createdAt");
 const costKeys =
-  names(`id companyId agentId issueId runId provider model inputTokens outputTokens cachedInputTokens
+  names(`id companyId agentId issueId projectId goalId billingCode runId provider model inputTokens outputTokens cachedInputTokens
   costCents costMicros occurredAt`);
 const deadKeys = names(
   "companyId agentId partition generation streamSeq kind stage reason payloadBase64",
@@ -66,18 +68,22 @@ const deadKeys = names(
 const runKeeps = ["contextSnapshot", "owesRelease"];
 
 const runtimeUpsert = `insert into agent_runtime_state as s (agent_id, company_id, adapter_type, session_id, last_run_id,
-    last_run_status, last_error, total_input_tokens, total_output_tokens, total_cached_input_tokens, total_cost_cents, updated_at)
-  select "agentId", "companyId", "adapterType", "sessionId", "lastRunId", "lastRunStatus", "lastError", "inputTokens",
-    "outputTokens", "cachedInputTokens", "costCents", "updatedAt"
+    last_run_status, last_error, total_input_tokens, total_output_tokens, total_cached_input_tokens, total_cost_micros,
+    total_cost_cents, updated_at)
+  select "agentId", "companyId", "adapterType", "sessionId", "lastRunId", "lastRunStatus", "lastError",
+    coalesce("inputTokens", 0), coalesce("outputTokens", 0), coalesce("cachedInputTokens", 0), coalesce("costMicros", 0),
+    round(coalesce("costMicros", 0) / 10000.0), "updatedAt"
   from json_to_recordset($10::json) as x("agentId" uuid, "companyId" uuid, "adapterType" text, "sessionId" text,
     "lastRunId" uuid, "lastRunStatus" text, "lastError" text, "inputTokens" bigint, "outputTokens" bigint,
-    "cachedInputTokens" bigint, "costCents" bigint, "updatedAt" timestamptz)
+    "cachedInputTokens" bigint, "costMicros" bigint, "updatedAt" timestamptz)
   on conflict (agent_id) do update set adapter_type = excluded.adapter_type, session_id = excluded.session_id,
-    last_run_id = excluded.last_run_id, last_run_status = excluded.last_run_status, last_error = excluded.last_error,
+    last_run_id = coalesce(excluded.last_run_id, s.last_run_id),
+    last_run_status = coalesce(excluded.last_run_status, s.last_run_status), last_error = excluded.last_error,
     total_input_tokens = s.total_input_tokens + excluded.total_input_tokens,
     total_output_tokens = s.total_output_tokens + excluded.total_output_tokens,
     total_cached_input_tokens = s.total_cached_input_tokens + excluded.total_cached_input_tokens,
-    total_cost_cents = s.total_cost_cents + excluded.total_cost_cents, updated_at = excluded.updated_at`;
+    total_cost_micros = s.total_cost_micros + excluded.total_cost_micros,
+    total_cost_cents = round((s.total_cost_micros + excluded.total_cost_micros) / 10000.0), updated_at = excluded.updated_at`;
 
 const issueUpdate = `update issues t set
     execution_run_id = x."executionRunId", execution_agent_name_key = x."executionAgentNameKey",
@@ -86,17 +92,69 @@ const issueUpdate = `update issues t set
     "executionLockedAtMs" double precision, "endedRunId" uuid)
   where t.id = x.id and (x."endedRunId" is null or t.execution_run_id = x."endedRunId")`;
 
+/** Columns of the profile: a key that is there is written, null included. */
+const profileChanges = [
+  ["role", "->>'role'"],
+  ["title", "->>'title'"],
+  ["icon", "->>'icon'"],
+  ["reportsTo", "->>'reportsTo'"],
+  ["capabilities", "->>'capabilities'"],
+  ["metadata", "->'metadata'"],
+  ["permissions", "->'permissions'"],
+]
+  .map(([key, read]) => {
+    const column = key === "reportsTo" ? "reports_to" : key;
+    const value = key === "reportsTo" ? `(x.profile${read})::uuid` : `x.profile${read}`;
+    const shown = key === "metadata" ? `nullif(${value}, 'null'::jsonb)` : value;
+    return `${column} = case when x.profile ? '${key}' then ${shown} else t.${column} end`;
+  })
+  .join(", ");
+
 const agentUpdate = `update agents t set status = coalesce(x.status, t.status), name = coalesce(x.name, t.name),
     adapter_type = coalesce(x."adapterType", t.adapter_type), adapter_config = coalesce(x."adapterConfig", t.adapter_config),
     runtime_config = coalesce(x."runtimeConfig", t.runtime_config),
     last_heartbeat_at = coalesce(x."lastHeartbeatAt", t.last_heartbeat_at),
-    next_timer_at = case when x."timerChanged" then x."nextTimerAt" else t.next_timer_at end, updated_at = now()
+    next_timer_at = case when x."timerChanged" then x."nextTimerAt" else t.next_timer_at end,
+    next_retry_at = case when x."retryChanged" then x."nextRetryAt" else t.next_retry_at end,
+    budget_monthly_cents = coalesce(x."budgetMonthlyCents", t.budget_monthly_cents),
+    spent_monthly_micros = coalesce(x."spentMonthlyMicros", t.spent_monthly_micros),
+    spent_monthly_cents = coalesce(round(x."spentMonthlyMicros" / 10000.0)::int, t.spent_monthly_cents),
+    spend_month = coalesce(x."spendMonth", t.spend_month),
+    pause_reason = case when x."pauseChanged" then x."pauseReason" else t.pause_reason end,
+    paused_at = case when x."pauseChanged" then x."pausedAt" else t.paused_at end,
+    failure_code = case when x."failureChanged" then x."failureCode" else t.failure_code end,
+    failure_count = case when x."failureChanged" then coalesce(x."failureCount", 0) else t.failure_count end,
+    delete_requested_at = coalesce(x."deleteRequestedAt", t.delete_requested_at),
+    deleted_at = coalesce(x."deletedAt", t.deleted_at),
+    ${profileChanges}, updated_at = now()
   from json_to_recordset($9::json) as x(id uuid, status text, name text, "adapterType" text, "adapterConfig" jsonb,
-    "runtimeConfig" jsonb, "lastHeartbeatAt" timestamptz, "nextTimerAt" timestamptz, "timerChanged" boolean)
+    "runtimeConfig" jsonb, "lastHeartbeatAt" timestamptz, "nextTimerAt" timestamptz, "timerChanged" boolean, "nextRetryAt" timestamptz,
+    "retryChanged" boolean, "budgetMonthlyCents" int, "spentMonthlyMicros" bigint, "spendMonth" text, "pauseChanged" boolean,
+    "pauseReason" text, "pausedAt" timestamptz, "failureChanged" boolean, "failureCode" text, "failureCount" int,
+    "deleteRequestedAt" timestamptz, "deletedAt" timestamptz, profile jsonb)
   where t.id = x.id`;
 
+const sessionRecord = `json_to_recordset($13::json) as x("agentId" uuid, "companyId" uuid, "adapterType" text, "taskKey" text,
+    params jsonb, "displayId" text, "lastRunId" uuid, "lastError" text, "updatedAt" timestamptz, gone boolean)`;
+
+/** A row that the batch writes again is left to the upsert: one statement touches a row once. */
+const sessionDelete = `delete from agent_task_sessions t where
+    exists (select 1 from ${sessionRecord} where x.gone and t.agent_id = x."agentId" and t.adapter_type = x."adapterType"
+      and t.task_key = x."taskKey")
+    or (exists (select 1 from json_to_recordset($14::json) as y("agentId" uuid) where t.agent_id = y."agentId")
+      and not exists (select 1 from ${sessionRecord} where x.gone is not true and t.agent_id = x."agentId"
+        and t.adapter_type = x."adapterType" and t.task_key = x."taskKey"))`;
+
+const sessionUpsert = `insert into agent_task_sessions as s (company_id, agent_id, adapter_type, task_key, session_params_json,
+    session_display_id, last_run_id, last_error, created_at, updated_at)
+  select "companyId", "agentId", "adapterType", "taskKey", params, "displayId", "lastRunId", "lastError", "updatedAt", "updatedAt"
+  from ${sessionRecord} where gone is not true
+  on conflict (company_id, agent_id, adapter_type, task_key) do update set session_params_json = excluded.session_params_json,
+    session_display_id = excluded.session_display_id, last_run_id = excluded.last_run_id, last_error = excluded.last_error,
+    updated_at = excluded.updated_at`;
+
 const fence = `update partitions p set cursor_seq = x."toSeq", cursor_ns = x."toNs"
-  from json_to_recordset($13::json) as x(partition int, epoch bigint, "fromSeq" bigint, "toSeq" bigint, "toNs" bigint)
+  from json_to_recordset($15::json) as x(partition int, epoch bigint, "fromSeq" bigint, "toSeq" bigint, "toNs" bigint)
   where p.partition = x.partition and p.epoch = x.epoch and p.cursor_seq = x."fromSeq" returning 1`;
 
 /** The parameters are the tables of `tableKeys` in their order, then the cursors and their number. */
@@ -115,8 +173,10 @@ const statement = {
     runtime as (${runtimeUpsert}),
     changed_issues as (${issueUpdate}),
     dead as (${insertRecords(schema.deadLetters, deadKeys, "$12")}),
+    gone_sessions as (${sessionDelete}),
+    kept_sessions as (${sessionUpsert}),
     moved as (${fence})
-    select reveille_fence((select count(*) from moved), $14)`,
+    select reveille_fence((select count(*) from moved), $16)`,
 };
 
 /** Writes the batch or nothing. Never throws for what Postgres says. */

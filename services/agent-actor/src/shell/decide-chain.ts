@@ -9,10 +9,12 @@ import { InvariantViolation } from "@reveille/shared/errors";
 import { decide } from "../core/decide.js";
 import type { Decided, Effect, Row } from "../core/decision.js";
 import type { Delivery, Inputs, LockOutcome, LockRequest } from "../core/delivery.js";
+import { taskKeyOf } from "../core/context.js";
+import { sessionKey } from "../core/state.js";
 import type { AgentState } from "../core/state.js";
 import { decideUnknownAgent } from "../core/unknown-agent.js";
 import { factKey } from "./facts.js";
-import type { CompanyRuns } from "./company-runs.js";
+import type { Companies } from "./companies.js";
 import type { Facts } from "./facts.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { RowSet } from "./row-set.js";
@@ -20,7 +22,7 @@ import { isoTime } from "@reveille/shared/protocol/time";
 
 export interface ChainContext {
   facts: Facts;
-  companyRuns: CompanyRuns;
+  companies: Companies;
   locks: IssueLocks;
   /** Issues that Postgres has shown to be held by somebody else, whatever the bucket says. */
   heldElsewhere: ReadonlySet<string>;
@@ -38,7 +40,7 @@ export async function decideChain(
   before: AgentState | null,
   deliveries: readonly Delivery[],
 ): Promise<AgentState | null> {
-  let state = before;
+  let state = before && withoutOldSessions(before);
   for (const delivery of deliveries) {
     if (state === null || state.agent.companyId !== delivery.companyId) {
       const { effects, verdict } = decideUnknownAgent(delivery);
@@ -52,7 +54,9 @@ export async function decideChain(
       for (const row of decided.rows) context.rows.add(row);
       context.effects.push(...decided.effects);
       if (decided.verdict) remember(context, delivery, decided.verdict);
-      state = decided.state;
+      if (delivery.message.kind === "cost") context.facts.knownCosts.add(delivery.message.body.id);
+      // Deleted: whatever comes after it finds nobody.
+      state = decided.state.agent.deletedAtMs === null ? decided.state : null;
     } catch (error) {
       // A broken invariant concerns this message alone: it is kept as a dead letter and the agent goes on.
       if (!(
@@ -92,7 +96,8 @@ async function decideOne(
   const inputs: Inputs = {
     locks,
     issues: context.facts.issues,
-    companyRunCount: context.companyRuns.count(delivery.companyId),
+    company: context.companies.facts(delivery.companyId),
+    ...taskFacts(context.facts, state, delivery),
     ...samenessOf(context.facts, delivery),
   };
   for (let pass = 0; pass < passesMax; pass += 1) {
@@ -140,6 +145,38 @@ const grantEffect = (
   runId: to.runId,
   wakeId: to.requestId,
 });
+
+/** Sessions kept beyond those of live runs and waiting wakes; their number is small, their use rare. */
+const spareSessionsMax = 32;
+
+/** Forgets sessions that nothing lives for; whoever needs one again reads it with its wake. */
+function withoutOldSessions(state: AgentState): AgentState {
+  const needed = state.runs.length + state.waits.length + spareSessionsMax;
+  if (state.taskSessions.size <= needed) return state;
+  const keys = new Set(
+    [...state.runs, ...state.waits].map(({ taskKey }) =>
+      taskKey === null ? null : sessionKey(state.agent.adapterType, taskKey),
+    ),
+  );
+  const kept = [...state.taskSessions].filter(([key]) => keys.has(key));
+  return { ...state, taskSessions: new Map(kept) };
+}
+
+function taskFacts(
+  facts: Facts,
+  state: AgentState,
+  { message, agentId }: Delivery,
+): Pick<Inputs, "taskSession" | "costKnown"> {
+  const taskKey =
+    message.kind === "wake"
+      ? taskKeyOf(message.body.contextSnapshot ?? {}, message.body.payload ?? {})
+      : null;
+  const key = taskKey === null ? null : sessionKey(state.agent.adapterType, taskKey);
+  return {
+    taskSession: (key && facts.taskSessions.get(factKey(agentId, key))) || null,
+    costKnown: message.kind === "cost" && facts.knownCosts.has(message.body.id),
+  };
+}
 
 function samenessOf(facts: Facts, delivery: Delivery): Pick<Inputs, "earlier" | "keyOwner"> {
   const { message, agentId } = delivery;

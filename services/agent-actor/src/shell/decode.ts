@@ -6,8 +6,10 @@ import {
   agentCommandSchema,
   cancelSchema,
   configureSchema,
+  costSchema,
   expiredSchema,
   grantSchema,
+  resetSessionSchema,
   timerSchema,
 } from "@reveille/shared/protocol/commands";
 import { decodePayload } from "@reveille/shared/protocol/codec";
@@ -16,6 +18,7 @@ import {
   runFinishedSchema,
   runLostSchema,
   runProgressSchema,
+  runReportedSchema,
   runStartedSchema,
 } from "@reveille/shared/protocol/execution";
 import { headers } from "@reveille/shared/protocol/headers";
@@ -46,6 +49,12 @@ const bodies: Record<Exclude<MailboxMessage["kind"], "wake">, ZodType> = {
   pause: agentCommandSchema,
   resume: agentCommandSchema,
   terminate: agentCommandSchema,
+  delete: agentCommandSchema,
+  approve: agentCommandSchema,
+  "cancel-all": agentCommandSchema,
+  admit: agentCommandSchema,
+  "reset-session": resetSessionSchema,
+  cost: costSchema,
   configure: configureSchema,
   timer: timerSchema,
   grant: grantSchema,
@@ -54,6 +63,7 @@ const bodies: Record<Exclude<MailboxMessage["kind"], "wake">, ZodType> = {
   "run.progress": runProgressSchema,
   "run.finished": runFinishedSchema,
   "run.lost": runLostSchema,
+  "run.reported": runReportedSchema,
 };
 
 /** Never throws. */

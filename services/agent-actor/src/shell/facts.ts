@@ -6,10 +6,12 @@
 import { guarded } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { isUuid } from "@reveille/shared/protocol/ids";
+import type { Session } from "@reveille/shared/protocol/session";
 import type { Verdict } from "@reveille/shared/protocol/wake";
 import type { Delivery, IssueFacts } from "../core/delivery.js";
 import type { Json } from "../core/state.js";
-import { issueIdOf } from "../core/context.js";
+import { issueIdOf, taskKeyOf } from "../core/context.js";
+import { sessionKey } from "../core/state.js";
 
 export interface KeyOwner {
   verdict: Verdict;
@@ -21,6 +23,10 @@ export interface Facts {
   /** By `<agent> <idempotency key>`. */
   keyOwners: Map<string, KeyOwner>;
   issues: ReadonlyMap<string, IssueFacts>;
+  /** By `<agent> <session key>`. */
+  taskSessions: ReadonlyMap<string, Session>;
+  /** Ids of costs that are recorded; those of this batch are added as they are decided. */
+  knownCosts: Set<string>;
 }
 export const factKey = (agentId: string, id: string): string => `${agentId} ${id}`;
 
@@ -39,26 +45,41 @@ const issueStatement = {
   text: `select id, company_id as "companyId", project_id as "projectId" from issues where id = any($1::uuid[])`,
 };
 
+const sessionStatement = {
+  name: "batch_sessions",
+  text: `select t.agent_id, t.adapter_type, t.task_key, t.session_params_json as params, t.session_display_id as "displayId"
+    from (select distinct * from json_to_recordset($1::json) as x("agentId" uuid, "taskKey" text)) asked
+    join agents a on a.id = asked."agentId"
+    join agent_task_sessions t on t.company_id = a.company_id and t.agent_id = a.id and t.task_key = asked."taskKey"`,
+};
+
 /** @throws RuntimeError `StoreUnavailable`. */
 export async function readFacts(pool: Pool, deliveries: readonly Delivery[]): Promise<Facts> {
   const asked: { agentId: string; wakeId: string | null; key: string | null }[] = [];
+  const tasks: { agentId: string; taskKey: string }[] = [];
+  const costIds: string[] = [];
   const issueIds = new Set<string>();
   for (const { message, agentId } of deliveries) {
     if (message.kind === "wake") {
       const { id, idempotencyKey, contextSnapshot, payload } = message.body;
       if (id !== undefined || idempotencyKey)
         asked.push({ agentId, wakeId: id ?? null, key: idempotencyKey ?? null });
+      const taskKey = taskKeyOf(contextSnapshot ?? {}, payload ?? {});
+      if (taskKey !== null) tasks.push({ agentId, taskKey });
       const issueId = issueIdOf(contextSnapshot ?? {}, payload ?? {});
       if (isUuid(issueId)) issueIds.add(issueId);
     } else if (message.kind === "timer")
       asked.push({ agentId, wakeId: message.body.id, key: null });
+    else if (message.kind === "cost") costIds.push(message.body.id);
     else if (message.kind === "grant") issueIds.add(message.body.issueId);
   }
-  const [given, issues] = await Promise.all([
+  const [given, issues, taskSessions, knownCosts] = await Promise.all([
     readVerdicts(pool, asked),
     readIssues(pool, [...issueIds]),
+    readSessions(pool, tasks),
+    readCosts(pool, costIds),
   ]);
-  return { ...given, issues };
+  return { ...given, issues, taskSessions, knownCosts };
 }
 
 async function readVerdicts(
@@ -99,6 +120,40 @@ async function readIssues(
     pool.query<IssueFacts>({ ...issueStatement, values: [ids] }),
   );
   return new Map(found.rows.map((issue) => [issue.id, issue]));
+}
+
+async function readSessions(
+  pool: Pool,
+  tasks: readonly object[],
+): Promise<ReadonlyMap<string, Session>> {
+  if (tasks.length === 0) return new Map();
+  const found = await guarded("read task sessions", () =>
+    pool.query<{
+      agent_id: string;
+      adapter_type: string;
+      task_key: string;
+      params: Json | null;
+      displayId: string | null;
+    }>({ ...sessionStatement, values: [JSON.stringify(tasks)] }),
+  );
+  return new Map(
+    found.rows.map(({ agent_id, adapter_type, task_key, params, displayId }) => [
+      factKey(agent_id, sessionKey(adapter_type, task_key)),
+      { params, displayId },
+    ]),
+  );
+}
+
+async function readCosts(pool: Pool, ids: readonly string[]): Promise<Set<string>> {
+  if (ids.length === 0) return new Set();
+  const found = await guarded("read costs", () =>
+    pool.query<{ id: string }>({
+      name: "batch_costs",
+      text: "select id from cost_events where id = any($1::uuid[])",
+      values: [ids],
+    }),
+  );
+  return new Set(found.rows.map(({ id }) => id));
 }
 
 /** A row's columns under the names that the API shows: those of the run in the stored verdict. */

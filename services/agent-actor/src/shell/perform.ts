@@ -15,6 +15,7 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { OwedReleases } from "./owed-releases.js";
+import type { TimerSetting } from "./timers.js";
 
 export interface PerformContext {
   bus: Bus;
@@ -23,7 +24,7 @@ export interface PerformContext {
   names: TopologyNames;
   locks: IssueLocks;
   owed: OwedReleases;
-  setTimer: (companyId: string, agentId: string, dueAtMs: number | null) => void;
+  setTimer: (timer: TimerSetting) => void;
   logger: Logger;
 }
 
@@ -69,10 +70,10 @@ export class Performer {
         return this.#background("withdraw", purgeSubject(bus, names.exec, subject));
       }
       case "control": {
-        const { kind: _kind, companyId, ...control } = effect;
+        const { kind: _kind, order, companyId, ...control } = effect;
         return bus.publish(
           subjects.control(companyId, effect.runId),
-          encodePayload({ kind: "cancel", ...control }),
+          encodePayload({ kind: order, ...control }),
         );
       }
       case "announce":
@@ -82,7 +83,7 @@ export class Performer {
       case "grant":
         return this.#background("grant", this.#grant(effect.issueId, effect));
       case "set-timer":
-        return this.#context.setTimer(effect.companyId, effect.agentId, effect.dueAtMs);
+        return this.#context.setTimer(effect);
     }
   }
 

@@ -38,6 +38,7 @@ interface Row {
   claim_id: string | null;
   runner_incarnation: string | null;
   cancel_reason: string | null;
+  finish_requested: boolean;
   holds_issue: boolean;
   owes_release: boolean;
   wakeup_request_id: string;
@@ -57,14 +58,14 @@ const beforeAllIds = "00000000-0000-0000-0000-000000000000";
 
 const statement = {
   name: "reconcile_rows",
-  text: `select r.id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, holds_issue,
+  text: `select r.id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, finish_requested, holds_issue,
       owes_release, wakeup_request_id, wake_id, r.partition, r.generation, stream_seq, created_at,
       p.generation as cursor_generation, p.cursor_seq
     from heartbeat_runs r join partitions p on p.partition = r.partition
     where r.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (active or owes_release)
       and r.id > $3
     union all
-    select w.id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, owes_release, w.id, wake_id,
+    select w.id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, false, owes_release, w.id, wake_id,
       w.partition, w.generation, stream_seq, requested_at, p.generation, p.cursor_seq
     from agent_wakeup_requests w join partitions p on p.partition = w.partition
     where w.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (waits or owes_release)
@@ -126,7 +127,14 @@ async function checkRunner(context: ReconcileContext, row: Row): Promise<void> {
     );
   } else if (row.phase === "cancelling") {
     const reason = row.cancel_reason ?? "Cancelled by control plane";
-    context.perform([{ kind: "control", companyId, runId, attempt, claimId, reason }]);
+    context.perform([
+      { kind: "control", order: "cancel", companyId, runId, attempt, claimId, reason },
+    ]);
+  } else if (row.finish_requested) {
+    const reason = "the final word was reported";
+    context.perform([
+      { kind: "control", order: "finish", companyId, runId, attempt, claimId, reason },
+    ]);
   }
 }
 

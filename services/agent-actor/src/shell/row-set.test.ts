@@ -68,7 +68,7 @@ test("totals of an agent are added up, everything else is the last word", () => 
       inputTokens: tokens,
       outputTokens: 1,
       cachedInputTokens: 0,
-      costCents: 2,
+      costMicros: 2,
       lastRunId,
     },
   });
@@ -78,7 +78,7 @@ test("totals of an agent are added up, everything else is the last word", () => 
       inputTokens: 7,
       outputTokens: 2,
       cachedInputTokens: 0,
-      costCents: 4,
+      costMicros: 4,
       lastRunId: "y",
     },
   ]);

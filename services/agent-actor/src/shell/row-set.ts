@@ -18,6 +18,8 @@ export const tableKeys = [
   "runtimeStates",
   "issues",
   "deadLetters",
+  "taskSessions",
+  "agentSessions",
 ] as const;
 export type TableKey = (typeof tableKeys)[number];
 
@@ -31,6 +33,8 @@ export class RowSet {
     agents: new Map<string, Json>(),
     runtimeStates: new Map<string, Json>(),
     issues: new Map<string, Json>(),
+    taskSessions: new Map<string, Json>(),
+    agentSessions: new Map<string, Json>(),
   };
   readonly #lists = {
     events: [] as Json[],
@@ -63,7 +67,19 @@ export class RowSet {
         this.#endRun(row.row);
         return;
       case "agents":
-        merge(maps.agents, row.row.id, row.row);
+        mergeAgent(maps.agents, row.row);
+        return;
+      case "taskSessions":
+        maps.taskSessions.set(
+          `${row.row.agentId} ${row.row.adapterType} ${row.row.taskKey}`,
+          row.op === "delete" ? { ...row.row, gone: true } : row.row,
+        );
+        return;
+      case "agentSessions":
+        // What the batch said of single sessions before is over; what it says later stands beside it.
+        for (const [key, session] of maps.taskSessions)
+          if (session["agentId"] === row.row.agentId) maps.taskSessions.delete(key);
+        maps.agentSessions.set(row.row.agentId, row.row);
         return;
       case "issues":
         // The last word on an issue wins: a batch holds at most the hold and the end of one run.
@@ -105,7 +121,14 @@ const update = (
   row: Json & { id: string },
 ): void => merge(created.has(row.id) ? created : changed, row.id, row);
 
-const counters = ["inputTokens", "outputTokens", "cachedInputTokens", "costCents"] as const;
+/** The profile is a patch of several columns: a later one adds to it. */
+function mergeAgent(map: Map<string, Json>, row: Json & { id: string }): void {
+  const profile = { ...asJson(map.get(row.id)?.["profile"]), ...asJson(row["profile"]) };
+  merge(map, row.id, Object.keys(profile).length > 0 ? { ...row, profile } : row);
+}
+const asJson = (value: unknown): Json => (value ?? {}) as Json;
+
+const counters = ["inputTokens", "outputTokens", "cachedInputTokens", "costMicros"] as const;
 
 /** Totals are added up, everything else is replaced. */
 function mergeRuntime(map: Map<string, Json>, row: Json & { agentId: string }): void {

@@ -1,5 +1,5 @@
 /**
- * Interval timers of the owned partitions. Postgres knows when each is due (indexed by partition); a
+ * Timers of the owned partitions: an agent's own, and the one of its earliest delayed run. Postgres knows when each is due (indexed by partition); a
  * window of it is in memory, so sleeping agents cost nothing here. A due timer is a message to its
  * agent's mailbox: it is decided like everything else, and a repeat of it is stale.
  */
@@ -10,8 +10,15 @@ import { guarded } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Logger } from "@reveille/shared/runtime/log";
 
+export interface TimerSetting {
+  companyId: string;
+  agentId: string;
+  timer: "heartbeat" | "retry";
+  /** Null: none. */
+  dueAtMs: number | null;
+}
 export interface Timers {
-  set(companyId: string, agentId: string, dueAtMs: number | null): void;
+  set(timer: TimerSetting): void;
   /** Reads what is due soon in these partitions. */
   refresh(partitions: readonly number[]): Promise<void>;
   stop(): void;
@@ -33,59 +40,72 @@ const readMax = 10_000;
 const repeatMs = 30_000;
 const tickMs = 50;
 
-interface Due {
-  companyId: string;
+interface Due extends TimerSetting {
   dueAtMs: number;
   publishedAt: number | null;
 }
 
+const keyOf = ({ agentId, timer }: TimerSetting): string => `${agentId} ${timer}`;
+
 export function createTimers(context: TimersContext): Timers {
   const due = new Map<string, Due>();
-  const fire = (agentId: string, timer: Due): void => {
-    timer.publishedAt = Date.now();
-    const body = encodePayload({ id: `timer:${agentId}:${timer.dueAtMs}`, dueAtMs: timer.dueAtMs });
+  const fire = (due: Due): void => {
+    due.publishedAt = Date.now();
+    const { companyId, agentId, timer, dueAtMs } = due;
+    const name = timer === "heartbeat" ? "timer" : timer;
+    const body = encodePayload({ id: `${name}:${agentId}:${dueAtMs}`, dueAtMs, timer });
     context.publisher
-      .publish(context.subjects.mailbox(timer.companyId, agentId, "timer"), body)
+      .publish(context.subjects.mailbox(companyId, agentId, "timer"), body)
       .catch((error: unknown) => {
-        timer.publishedAt = null;
+        due.publishedAt = null;
         context.logger.warn({ err: error, agentId }, "a timer is published again later");
       });
   };
   const tick = setInterval(() => {
     if (due.size === 0 || !context.trusted()) return;
     const now = Date.now();
-    for (const [agentId, timer] of due)
+    for (const timer of due.values())
       if (
         timer.dueAtMs <= now &&
         (timer.publishedAt === null || timer.publishedAt + repeatMs < now)
       )
-        fire(agentId, timer);
+        fire(timer);
   }, tickMs);
 
   return {
-    set: (companyId, agentId, dueAtMs) => {
-      if (dueAtMs === null || dueAtMs > Date.now() + windowMs) due.delete(agentId);
-      else due.set(agentId, { companyId, dueAtMs, publishedAt: null });
+    set: (setting) => {
+      const { dueAtMs } = setting;
+      if (dueAtMs === null || dueAtMs > Date.now() + windowMs) due.delete(keyOf(setting));
+      else due.set(keyOf(setting), { ...setting, dueAtMs, publishedAt: null });
     },
     refresh: async (partitions) => {
       const found = await guarded("read timers", () =>
-        context.pool.query<{ id: string; company_id: string; next_timer_at: Date }>({
+        context.pool.query<{
+          id: string;
+          company_id: string;
+          timer: "heartbeat" | "retry";
+          due_at: Date;
+        }>({
           name: "due_timers",
-          text: `select id, company_id, next_timer_at from agents where partition = any($1::int[])
-            and next_timer_at < now() + $2 * interval '1 millisecond' order by next_timer_at limit $3`,
+          text: `(select id, company_id, 'heartbeat' as timer, next_timer_at as due_at from agents
+              where partition = any($1::int[]) and next_timer_at < now() + $2 * interval '1 millisecond'
+                and deleted_at is null order by next_timer_at limit $3)
+            union all (select id, company_id, 'retry', next_retry_at from agents
+              where partition = any($1::int[]) and next_retry_at < now() + $2 * interval '1 millisecond'
+                and deleted_at is null order by next_retry_at limit $3)`,
           values: [partitions, windowMs, readMax],
         }),
       );
       const known = new Map(due);
       due.clear();
       for (const row of found.rows) {
-        const dueAtMs = row.next_timer_at.getTime();
-        const before = known.get(row.id);
+        const dueAtMs = row.due_at.getTime();
+        const { company_id: companyId, id: agentId, timer } = row;
+        const setting = { companyId, agentId, timer, dueAtMs };
+        const before = known.get(keyOf(setting));
         due.set(
-          row.id,
-          before?.dueAtMs === dueAtMs
-            ? before
-            : { companyId: row.company_id, dueAtMs, publishedAt: null },
+          keyOf(setting),
+          before?.dueAtMs === dueAtMs ? before : { ...setting, publishedAt: null },
         );
       }
     },

@@ -29,11 +29,19 @@ export function agentOf(
       partition: options.partition ?? 0,
       lastHeartbeatAtMs: null,
       nextTimerAtMs: nextTimerAfter(policy, startMs),
+      nextRetryAtMs: null,
+      budgetMonthlyCents: 0,
+      spend: { month: null, micros: 0 },
+      pauseReason: null,
+      failure: null,
+      deleteRequestedAtMs: null,
+      deletedAtMs: null,
     },
     policy,
     runs: [],
     waits: [],
     sessionId: null,
+    taskSessions: new Map(),
   };
 }
 
@@ -64,6 +72,9 @@ export function inputsOf(
     locks?: Readonly<Record<string, LockOutcome>>;
     earlier?: Inputs["earlier"];
     keyOwner?: Inputs["keyOwner"];
+    company?: Partial<Inputs["company"]>;
+    taskSession?: Inputs["taskSession"];
+    costKnown?: boolean;
   } = {},
 ): Inputs {
   const issues = (known.issues ?? []).map(
@@ -72,7 +83,15 @@ export function inputsOf(
   return {
     locks: new Map(Object.entries(known.locks ?? {})),
     issues: new Map(issues),
-    companyRunCount: 0,
+    company: {
+      status: "active",
+      liveRuns: 0,
+      budgetMonthlyCents: 0,
+      spentMicros: 0,
+      ...known.company,
+    },
+    taskSession: known.taskSession ?? null,
+    costKnown: known.costKnown ?? false,
     earlier: known.earlier ?? null,
     keyOwner: known.keyOwner ?? null,
   };
@@ -87,6 +106,7 @@ export const claimOf = (name: string) => ({
   claimId: idOf(`claim ${name}`),
   incarnation: idOf(`incarnation ${name}`),
   runnerId: "runner",
+  sealKey: null,
 });
 
 /** A live run in a phase, with what that phase implies. */
@@ -118,6 +138,10 @@ export function runOf(phase: RunPhase, fields: Partial<RunState> = {}): RunState
     progressSeen: 0,
     sessionIdBefore: null,
     retryOfRunId: null,
+    retryNumber: 0,
+    notBeforeMs: null,
+    reported: null,
+    finishRequested: false,
     ...fields,
   };
 }

@@ -45,7 +45,10 @@ export const messages = {
   "wake, same issue": () => wakeOf({ contextSnapshot: { issueId } }),
   "wake, comment": () => wakeOf({ contextSnapshot: { issueId, commentId: idOf("comment") } }),
   "wake, other task": () => wakeOf({ contextSnapshot: { taskKey: "other" } }),
-  timer: () => ({ kind: "timer", body: { id: "timer:1", dueAtMs: startMs + 60_000 } }),
+  timer: () => ({
+    kind: "timer",
+    body: { id: "timer:1", dueAtMs: startMs + 60_000, timer: "heartbeat" },
+  }),
   grant: (state) => ({
     kind: "grant",
     body: { issueId, runId: idOf("run"), wakeId: state.runs[0]?.wakeRequestId ?? idOf("gone") },

@@ -52,8 +52,11 @@ export default defineConfig({
         groupOrder: 1,
         maxWorkers: 2,
       }),
-      // Whole systems under faults and load: alone, or they would measure each other.
-      system("cluster", ["test/src/cluster/**/*.test.ts"], { groupOrder: 2, maxWorkers: 1 }),
+      // Whole systems under faults and load, and recordings in which time matters: alone, or they would measure each other.
+      system("cluster", ["test/src/{cluster,conformance}/**/*.test.ts"], {
+        groupOrder: 2,
+        maxWorkers: 1,
+      }),
     ],
   },
 });

@@ -1,0 +1,24 @@
+// Owns what a scenario is. Types alone.
+import type { Row } from "./client.js";
+import type { Rows } from "./rows.js";
+import type { Scene } from "./scene.js";
+
+export interface Scenario {
+  /** Names its recording and its target. */
+  id: string;
+  title: string;
+  /** What the recording shows of the reference. */
+  why: string;
+  run(scene: Scene): Promise<void>;
+  /**
+   * Where the recording shows a defect (target "better") or either way is right ("free"): what must be seen, as an assertion that throws.
+   * `rows` are as they came from Postgres, after everything has come to rest.
+   */
+  want?(scene: Scene, rows: Rows): void | Promise<void>;
+  /** With "better": everything else is as recorded, but for the steps that this names. */
+  apartFrom?(step: Row): boolean;
+  /** Frames are recorded too. */
+  ws?: boolean;
+  /** Why a difference to the recording is only reported: the reference itself does not repeat it. */
+  racy?: string;
+}

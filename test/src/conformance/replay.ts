@@ -88,11 +88,13 @@ const recordingOf = (id: string, folder: string): Recording => {
   return JSON.parse(readFileSync(file, "utf8")) as Recording;
 };
 
-/** Without the steps that are better than recorded. */
-const within = (scenario: Scenario, recording: Recording): Recording => ({
-  ...recording,
-  steps: recording.steps.filter((step) => !scenario.apartFrom?.(step as Row)),
-});
+/** Without the steps that are better than recorded, and without the values that are free. */
+function within(scenario: Scenario, recording: Recording): Recording {
+  const steps = recording.steps.filter((step) => !scenario.apartFrom?.(step as Row));
+  const free = new Set(scenario.free);
+  const hide = (field: string, value: unknown): unknown => (free.has(field) ? "<free>" : value);
+  return JSON.parse(JSON.stringify({ ...recording, steps }, hide)) as Recording;
+}
 
 function recordOf(scene: Scene, scenario: Scenario, rows: Rows): Recording {
   for (const { id } of rows.heartbeat_runs) scene.names.give("run", id);

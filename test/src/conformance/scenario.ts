@@ -19,6 +19,6 @@ export interface Scenario {
   apartFrom?(step: Row): boolean;
   /** Frames are recorded too. */
   ws?: boolean;
-  /** Why a difference to the recording is only reported: the reference itself does not repeat it. */
-  racy?: string;
+  /** Columns whose value the reference itself does not repeat. */
+  free?: readonly string[];
 }

@@ -8,11 +8,16 @@ import { areRunning, isOver, isQuiet, isStill, runsOf, wakeToEnd, wakeToWork } f
 const taskOf = (run: { contextSnapshot: Row | null }): unknown => run.contextSnapshot?.["taskKey"];
 
 /** `maxConcurrentRuns` and so many wakes of different tasks. */
-const limit = (id: string, maxConcurrentRuns: unknown, wakes: number, racy?: string): Scenario => ({
+const limit = (
+  id: string,
+  maxConcurrentRuns: unknown,
+  wakes: number,
+  free: readonly string[] = [],
+): Scenario => ({
   id,
   title: `maxConcurrentRuns ${JSON.stringify(maxConcurrentRuns)} with ${wakes} tasks`,
   why: "floor, default 1, clamp 1..10",
-  ...(racy ? { racy } : {}),
+  free,
   run: async (scene) => {
     const runtimeConfig = { heartbeat: { maxConcurrentRuns } };
     const agent = await scene.agent("A", scene.gated({ runtimeConfig }));
@@ -30,7 +35,8 @@ const limit = (id: string, maxConcurrentRuns: unknown, wakes: number, racy?: str
   },
 });
 
-const atOnce = "runs beside each other: agent_runtime_state.last_run_id is whichever ended last";
+/** With several runs beside each other, the last one is whichever ended last. */
+const atOnce = ["last_run_id"];
 
 export const coalescingScenarios: readonly Scenario[] = [
   {

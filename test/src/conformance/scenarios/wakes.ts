@@ -77,10 +77,10 @@ const accepted: readonly Scenario[] = [
   },
   {
     id: "a09-wake-no-body",
-    title: "no body at all",
+    title: "a body without a field",
     why: "accepted",
     run: async (scene) => {
-      await scene.wake(await scene.agent("A"));
+      await scene.wake(await scene.agent("A"), {});
     },
   },
   {

@@ -19,10 +19,15 @@ export type Row =
   | { table: "runtimeStates"; op: "upsert"; row: Json & { agentId: string } }
   | { table: "taskSessions"; op: "upsert" | "delete"; row: TaskSessionRow }
   /** Every task session that the agent has. */
-  | { table: "agentSessions"; op: "delete"; row: { agentId: string } }
+  | { table: "agentSessions"; op: "delete"; row: { agentId: string; companyId: string } }
   | { table: "issues"; op: "update"; row: Json & { id: string } };
 
-export type TaskSessionRow = Json & { agentId: string; adapterType: string; taskKey: string };
+export type TaskSessionRow = Json & {
+  agentId: string;
+  companyId: string;
+  adapterType: string;
+  taskKey: string;
+};
 
 export type Effect =
   /** Repeatable: its subject admits one stored copy per (run, attempt), and the go is given once per claim. */

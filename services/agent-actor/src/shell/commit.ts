@@ -137,13 +137,15 @@ const agentUpdate = `update agents t set status = coalesce(x.status, t.status), 
 const sessionRecord = `json_to_recordset($13::json) as x("agentId" uuid, "companyId" uuid, "adapterType" text, "taskKey" text,
     params jsonb, "displayId" text, "lastRunId" uuid, "lastError" text, "updatedAt" timestamptz, gone boolean)`;
 
-/** A row that the batch writes again is left to the upsert: one statement touches a row once. */
-const sessionDelete = `delete from agent_task_sessions t where
-    exists (select 1 from ${sessionRecord} where x.gone and t.agent_id = x."agentId" and t.adapter_type = x."adapterType"
-      and t.task_key = x."taskKey")
-    or (exists (select 1 from json_to_recordset($14::json) as y("agentId" uuid) where t.agent_id = y."agentId")
-      and not exists (select 1 from ${sessionRecord} where x.gone is not true and t.agent_id = x."agentId"
-        and t.adapter_type = x."adapterType" and t.task_key = x."taskKey"))`;
+const sessionDelete = `delete from agent_task_sessions t using ${sessionRecord} where x.gone and t.company_id = x."companyId"
+    and t.agent_id = x."agentId" and t.adapter_type = x."adapterType" and t.task_key = x."taskKey"`;
+
+/** A row that the batch writes again is left to the upsert: one statement changes a row once. */
+const sessionReset = `delete from agent_task_sessions t
+    using json_to_recordset($14::json) as y("agentId" uuid, "companyId" uuid)
+    where t.company_id = y."companyId" and t.agent_id = y."agentId" and not exists (
+      select 1 from ${sessionRecord} where x.gone is not true and t.agent_id = x."agentId"
+        and t.adapter_type = x."adapterType" and t.task_key = x."taskKey")`;
 
 const sessionUpsert = `insert into agent_task_sessions as s (company_id, agent_id, adapter_type, task_key, session_params_json,
     session_display_id, last_run_id, last_error, created_at, updated_at)
@@ -174,6 +176,7 @@ const statement = {
     changed_issues as (${issueUpdate}),
     dead as (${insertRecords(schema.deadLetters, deadKeys, "$12")}),
     gone_sessions as (${sessionDelete}),
+    reset_sessions as (${sessionReset}),
     kept_sessions as (${sessionUpsert}),
     moved as (${fence})
     select reveille_fence((select count(*) from moved), $16)`,

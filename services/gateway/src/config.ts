@@ -1,4 +1,5 @@
 /** What the gateway reads from its environment. A bad value ends the process with its variable's name. */
+import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
 import {
   ConfigError,
   commonShape,
@@ -10,15 +11,23 @@ import {
 import { z } from "zod";
 import { isLoopbackName } from "./origin.js";
 
+/** `local_trusted`: one machine, everybody on it is the board. `authenticated`: nobody is anybody without a credential. */
+export const deploymentModes = ["local_trusted", "authenticated"] as const;
+export type DeploymentMode = (typeof deploymentModes)[number];
+
 const shape = {
   ...commonShape,
   ...databaseShape,
-  /** Where HTTP and WebSocket listen. Nobody logs in, so it has to be this machine alone. */
+  ...keysShape,
+  REVEILLE_DEPLOYMENT_MODE: z.enum(deploymentModes).default("local_trusted"),
+  /** Where HTTP and WebSocket listen. Where nobody logs in it has to be this machine alone. */
   REVEILLE_HTTP_HOST: z.string().min(1).default("127.0.0.1"),
   /** 0: any free port. */
   REVEILLE_HTTP_PORT: port.default(3100),
   /** Connections to Postgres at most: a request holds one for a few milliseconds. */
   REVEILLE_DATABASE_POOL: integer(1, 200).default(10),
+  /** For tests: an answer that is not what its route declares becomes a 500. */
+  REVEILLE_CHECK_ANSWERS: z.enum(["0", "1"]).default("0"),
 };
 
 export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
@@ -26,10 +35,14 @@ export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 /** @throws ConfigError naming each bad variable. */
 export function readGatewayConfig(env?: Readonly<Record<string, string | undefined>>) {
   const config = readConfig(shape, env);
-  if (!isLoopbackName(config.REVEILLE_HTTP_HOST))
+  if (
+    config.REVEILLE_DEPLOYMENT_MODE === "local_trusted" &&
+    !isLoopbackName(config.REVEILLE_HTTP_HOST)
+  )
     throw new ConfigError(
       "The environment is not right:\n" +
-        "  REVEILLE_HTTP_HOST: must be a loopback address: every caller is the board, without a login",
+        "  REVEILLE_HTTP_HOST: must be a loopback address, because every caller is the board without a login;\n" +
+        "  REVEILLE_DEPLOYMENT_MODE=authenticated listens on others and asks for a credential",
     );
-  return config;
+  return { ...config, keys: readKeys(config) };
 }

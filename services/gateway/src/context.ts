@@ -5,6 +5,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ActivityLog } from "./activity.js";
 import type { Authenticate } from "./auth.js";
+import type { DeploymentMode } from "./config.js";
 import type { LiveEvents } from "./live-events.js";
 import type { LogReader } from "./log-reader.js";
 import type { MailboxCommands } from "./mailbox-commands.js";
@@ -20,6 +21,7 @@ export interface Context {
   logger: Logger;
   /** Of the mailbox, fixed when the database was new. */
   partitionCount: number;
+  mode: DeploymentMode;
   authenticate: Authenticate;
   activity: ActivityLog;
   live: LiveEvents;

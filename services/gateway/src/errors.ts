@@ -1,7 +1,9 @@
 /**
- * What goes wrong, as HTTP says it: `{ error, details? }` with Paperclip's texts. Operational errors
- * are translated here, once; everything else is a 500 without a word about its inside.
+ * What goes wrong, as HTTP says it: one body that is both a problem document (RFC 9457) and Paperclip's
+ * `{ error, details? }` with its texts. Operational errors are translated here, once; everything else
+ * is a 500 without a word about its inside.
  */
+import { STATUS_CODES } from "node:http";
 import { RuntimeError } from "@reveille/shared/errors";
 import { sqlFailure } from "@reveille/shared/postgres/pool";
 import type { z } from "zod";
@@ -23,6 +25,8 @@ export class HttpError extends Error {
   }
 }
 
+/** 401; the header that goes with it says how to do better. */
+export const unauthorized = (): HttpError => new HttpError(401, "Unauthorized");
 export const notFound = (what: string): HttpError => new HttpError(404, `${what} not found`);
 export const forbidden = (why: string): HttpError => new HttpError(403, why);
 export const conflict = (why: string, details?: unknown): HttpError =>
@@ -33,20 +37,59 @@ export const unprocessable = (why: string, details?: unknown): HttpError =>
 export const overloaded = (status: 429 | 503, why: string, retryAfterSec: number): HttpError =>
   new HttpError(status, why, { retryAfterSec });
 
+/** The body of a refusal. `errors` names the fields that are wrong, as far as it was a matter of fields. */
+export interface Problem {
+  type: "about:blank";
+  title: string;
+  status: number;
+  detail: string;
+  errors?: { path: string; message: string }[];
+  /** As Paperclip's clients read it: equals `detail`. */
+  error: string;
+  details?: unknown;
+}
+
+export function problemOf({ status, message, details }: HttpError): Problem {
+  const errors = fieldErrors(details);
+  return {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Refused",
+    status,
+    detail: message,
+    ...(errors ? { errors } : {}),
+    error: message,
+    ...(details === undefined ? {} : { details }),
+  };
+}
+
+/** What details say of fields; undefined when they are about something else. */
+function fieldErrors(details: unknown): Problem["errors"] {
+  if (!Array.isArray(details)) return undefined;
+  const named = (details as { path?: unknown; message?: unknown }[]).filter(
+    (each) => Array.isArray(each?.path) && typeof each.message === "string",
+  ) as { path: (string | number)[]; message: string }[];
+  return named.map(({ path, message }) => ({ path: path.join("."), message }));
+}
+
 /** 400 for one field. */
 export const badField = (path: (string | number)[], message: string): HttpError =>
   new HttpError(400, "Validation error", { details: [{ code: "custom", path, message }] });
+
+/** Fields that one answer names: a client mends these and sees the rest. */
+const fieldsMax = 20;
 
 /** 400 for what zod found; `options` repeats the values that an enumeration knows. */
 export function validationError(
   issues: readonly z.core.$ZodIssue[],
   prefix: string[] = [],
 ): HttpError {
-  const details = issues.slice(0, 20).map((issue) => ({
+  const details = issues.slice(0, fieldsMax).map((issue) => ({
     code: issue.code,
     path: [
       ...prefix,
       ...issue.path.map((part) => (typeof part === "number" ? part : String(part))),
+      // A key that nobody knows is the field that is wrong, not the object that it is in.
+      ...(issue.code === "unrecognized_keys" ? issue.keys.slice(0, 1) : []),
     ],
     message: issue.message,
     ...("values" in issue ? { options: issue.values } : {}),

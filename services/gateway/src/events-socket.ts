@@ -11,8 +11,11 @@ import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
+import { mayEnter } from "./auth.js";
 import type { Authenticate } from "./auth.js";
-import { badField, forbidden, HttpError, notFound, overloaded, toHttpError } from "./errors.js";
+import type { DeploymentMode } from "./config.js";
+import { badField, forbidden, notFound, overloaded, problemOf, toHttpError } from "./errors.js";
+import type { HttpError } from "./errors.js";
 import type { LiveEvents } from "./live-events.js";
 import type { Metrics } from "./metrics.js";
 import { refuseOrigin } from "./origin.js";
@@ -22,6 +25,7 @@ export interface EventsSocketOptions {
   pool: Pool;
   live: LiveEvents;
   authenticate: Authenticate;
+  mode: DeploymentMode;
   logger: Logger;
   metrics: Metrics;
 }
@@ -40,7 +44,7 @@ const goingAway = 1001;
 
 /** Answers upgrades on the server; returns what ends all of it. */
 export function serveEvents(options: EventsSocketOptions): { close(): void } {
-  const { server, pool, live, authenticate, logger, metrics } = options;
+  const { server, pool, live, authenticate, mode, logger, metrics } = options;
   const sockets = new WebSocketServer({
     noServer: true,
     // Nobody has anything to tell us.
@@ -53,7 +57,7 @@ export function serveEvents(options: EventsSocketOptions): { close(): void } {
     const url = new URL(request.url ?? "/", "http://localhost");
     const companyId = pathPattern.exec(url.pathname)?.[1];
     if (companyId === undefined) throw notFound("Page");
-    const refused = refuseOrigin(request.headers);
+    const refused = mode === "local_trusted" ? refuseOrigin(request.headers) : null;
     if (refused) throw forbidden(refused);
     if (sockets.clients.size >= socketsMax) throw overloaded(503, "Too many readers", 5);
     const actor = await authenticate({
@@ -61,7 +65,7 @@ export function serveEvents(options: EventsSocketOptions): { close(): void } {
       token: url.searchParams.get("token") ?? undefined,
     });
     if (!isUuid(companyId)) throw badField(["companyId"], "must be a UUID");
-    if (actor.type === "agent" && actor.companyId !== companyId) throw forbidden("Forbidden");
+    if (!mayEnter(actor, companyId)) throw forbidden("Forbidden");
     const found = await pool.query("select 1 from companies where id = $1", [companyId]);
     if (found.rowCount === 0) throw notFound("Company");
     return companyId;
@@ -138,10 +142,7 @@ function ping(sockets: WebSocketServer): void {
 }
 
 function refuse(socket: Duplex, answer: HttpError): void {
-  const body = JSON.stringify({
-    error: answer.message,
-    ...(answer.details === undefined ? {} : { details: answer.details }),
-  });
+  const body = JSON.stringify(problemOf(answer));
   socket.end(
     `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Refused"}\r\n` +
       "Connection: close\r\nContent-Type: application/json\r\n" +

@@ -65,6 +65,7 @@ async function serve(
   bus: Bus,
 ): Promise<Started> {
   const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
+  const mode = config.REVEILLE_DEPLOYMENT_MODE;
   const publisher = new StoredPublisher(bus);
   const metrics = createMetrics();
   const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
@@ -78,7 +79,8 @@ async function serve(
     subjects,
     logger,
     partitionCount: await partitionCount(pool),
-    authenticate: createAuthenticate(pool),
+    mode,
+    authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
     live,
     logs: createLogReader({ bus, subjects }),
@@ -91,8 +93,10 @@ async function serve(
   metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
   metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
   const { authenticate } = context;
-  const app = createHttp({ routes: allRoutes(context), authenticate, logger, metrics });
-  const socket = serveEvents({ server: app.server, pool, live, authenticate, logger, metrics });
+  const checkAnswers = config.REVEILLE_CHECK_ANSWERS === "1";
+  const routes = allRoutes(context);
+  const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics });
+  const socket = serveEvents({ server: app.server, pool, live, authenticate, mode, logger, metrics });
   const http = await app.listen({
     host: config.REVEILLE_HTTP_HOST,
     port: config.REVEILLE_HTTP_PORT,

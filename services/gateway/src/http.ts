@@ -2,14 +2,18 @@
  * The HTTP server over the route table: who calls, what they sent, what they get. One place for
  * validation, refusals and errors; no route knows the framework.
  */
+import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import { fastify } from "fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { decodePayload, payloadBytesMax } from "@reveille/shared/protocol/codec";
 import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
-import { requireBoard } from "./auth.js";
-import type { Authenticate } from "./auth.js";
-import { forbidden, HttpError, toHttpError, validationError } from "./errors.js";
+import { EventStream, PlainText } from "./answer.js";
+import { requireBoard, requireOperator } from "./auth.js";
+import type { Actor, Authenticate } from "./auth.js";
+import type { DeploymentMode } from "./config.js";
+import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
 import type { Metrics } from "./metrics.js";
 import { refuseOrigin } from "./origin.js";
 import type { AnyRoute } from "./route.js";
@@ -17,13 +21,16 @@ import type { AnyRoute } from "./route.js";
 export interface HttpOptions {
   routes: readonly AnyRoute[];
   authenticate: Authenticate;
+  mode: DeploymentMode;
+  /** Compare each answer with what its route declares; what differs becomes a 500. For tests. */
+  checkAnswers: boolean;
   logger: Logger;
   metrics: Metrics;
 }
 
 /** Builds the server; it does not listen yet. */
 export function createHttp(options: HttpOptions): FastifyInstance {
-  const { logger, metrics } = options;
+  const { logger, metrics, mode } = options;
   const app = fastify({
     logger: false,
     bodyLimit: payloadBytesMax,
@@ -37,10 +44,12 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     frameworkErrors: (error, _request, reply) => {
       void send(reply, error, logger);
     },
+    clientErrorHandler: refuseBytes,
   });
   readJson(app);
   app.addHook("onRequest", async (request) => {
-    const refused = refuseOrigin(request.headers);
+    // A credential is shown on purpose and never sent by a browser on its own: with logins no page can borrow one.
+    const refused = mode === "local_trusted" ? refuseOrigin(request.headers) : null;
     if (refused) throw forbidden(refused);
     // In a path it is no id and refused by name; in a query it would be text that nothing can store.
     if (/\?.*%00/.test(request.url)) throw new HttpError(400, "The query contains a NUL character");
@@ -52,9 +61,40 @@ export function createHttp(options: HttpOptions): FastifyInstance {
     });
   });
   app.setErrorHandler((error, _request, reply) => send(reply, error, logger));
-  app.setNotFoundHandler((_request, reply) => send(reply, new HttpError(404, "Not found"), logger));
-  for (const route of options.routes) register(app, route, options.authenticate);
+  const methodsOf = createMethodTable(options.routes);
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methodsOf(new URL(request.url, "http://localhost").pathname);
+    if (allowed.length === 0) return send(reply, new HttpError(404, "Not found"), logger);
+    const why = `${request.method} is not possible here: ${allowed.join(", ")}`;
+    return send(reply.header("allow", allowed.join(", ")), new HttpError(405, why), logger);
+  });
+  for (const route of options.routes) register(app, route, options);
   return app;
+}
+
+/** Which methods a path knows; none: no route has it. */
+function createMethodTable(routes: readonly AnyRoute[]): (path: string) => string[] {
+  const table = routes.map(({ path, method }) => ({
+    pattern: new RegExp(`^${path.replaceAll(".", "\\.").replace(/:\w+/g, "[^/]+")}$`),
+    methods: method === "GET" ? ["GET", "HEAD"] : [method],
+  }));
+  return (path) => [
+    ...new Set(table.flatMap(({ pattern, methods }) => (pattern.test(path) ? methods : []))),
+  ];
+}
+
+/** What is no HTTP, or has headers beyond the parser's 16 KiB, never becomes a request. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const answer = tooLarge
+    ? new HttpError(431, "The request's headers are larger than 16 KiB")
+    : new HttpError(400, "This is not an HTTP request");
+  const body = JSON.stringify(problemOf(answer));
+  socket.end(
+    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Refused"}\r\nConnection: close\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
 }
 
 /**
@@ -88,38 +128,63 @@ function readJson(app: FastifyInstance): void {
   });
 }
 
-function register(app: FastifyInstance, route: AnyRoute, authenticate: Authenticate): void {
+function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): void {
   app.route({
     method: route.method,
     url: route.path,
     handler: async (request, reply) => {
-      const actor = await authenticate({ authorization: request.headers.authorization });
-      if (route.boardOnly) requireBoard(actor);
+      const actor = await actorOf(request, route, options.authenticate);
       const call = {
         params: parse(route.params, request.params),
         query: parse(route.query, request.query),
         // A missing body is an empty one: clients leave it out where nothing is required.
         body: parse(route.body, request.body ?? {}),
         actor,
-        runId: runIdOf(request),
+        runId: runIdOf(request, actor),
         status: (code: number) => void reply.code(code),
       };
       const answer = await route.handle(call);
       if (answer instanceof PlainText) return reply.type(answer.type).send(answer.text);
+      if (answer instanceof EventStream)
+        return reply
+          .type("text/event-stream")
+          .header("cache-control", "no-store")
+          .send(answer.events);
       // Sent as text of our own making: null is an answer, too.
-      return reply.type("application/json; charset=utf-8").send(JSON.stringify(answer));
+      const text = JSON.stringify(answer);
+      if (options.checkAnswers) checkAnswer(route, reply.statusCode, text);
+      return reply.type("application/json; charset=utf-8").send(text);
     },
   });
 }
 
-/** An answer that is not JSON. */
-export class PlainText {
-  readonly text: string;
-  readonly type: string;
-  constructor(text: string, type = "text/plain; charset=utf-8") {
-    this.text = text;
-    this.type = type;
-  }
+/** What routes that need no credential are called by; they look at nobody. */
+const anybody: Actor = { type: "agent", id: "", companyId: "", run: null };
+
+/** @throws HttpError 401, 403. */
+async function actorOf(
+  request: FastifyRequest,
+  route: AnyRoute,
+  authenticate: Authenticate,
+): Promise<Actor> {
+  if (route.open) return anybody;
+  const actor = await authenticate({ authorization: request.headers.authorization });
+  if (route.boardOnly) requireBoard(actor);
+  if (route.operatorOnly) requireOperator(actor);
+  return actor;
+}
+
+/** @throws Error that says where the answer is not what the route declares. */
+function checkAnswer(route: AnyRoute, status: number, text: string): void {
+  if (!route.responses) return;
+  const declared = route.responses[status as 200];
+  if (!declared) throw new Error(`${route.method} ${route.path} declares no answer ${status}`);
+  if ("mediaType" in declared) throw new Error(`${route.method} ${route.path} declares a text`);
+  const read = declared.safeParse(JSON.parse(text));
+  if (!read.success)
+    throw new Error(
+      `${route.method} ${route.path} ${status} is not what it declares: ${read.error.message}`,
+    );
 }
 
 function parse(schema: AnyRoute["params"], value: unknown): undefined {
@@ -129,21 +194,25 @@ function parse(schema: AnyRoute["params"], value: unknown): undefined {
   return read.data as undefined;
 }
 
-function runIdOf(request: FastifyRequest): string | null {
+/** A run's token says which run; without one the header is believed, and only tags. */
+function runIdOf(request: FastifyRequest, actor: Actor): string | null {
+  if (actor.type === "agent" && actor.run) return actor.run.id;
   const header = request.headers["x-paperclip-run-id"] ?? request.headers["x-reveille-run-id"];
   return isUuid(header) ? header : null;
 }
 
 function send(reply: FastifyReply, error: unknown, logger: Logger): FastifyReply {
   const { answer, hidden } = toHttpError(error);
-  if (hidden) logger.error({ err: hidden, url: reply.request.url }, "a request failed");
+  if (hidden) logger.error({ err: hidden, url: pathOf(reply.request) }, "a request failed");
   if (answer.retryAfterSec !== undefined) reply.header("retry-after", String(answer.retryAfterSec));
-  const body = {
-    error: answer.message,
-    ...(answer.details === undefined ? {} : { details: answer.details }),
-  };
+  if (answer.status === 401) reply.header("www-authenticate", 'Bearer realm="reveille"');
+  // The same body by either name; who asks for a problem document by name gets it by name.
+  const wanted = reply.request.headers.accept?.includes("application/problem+json");
   return reply
     .code(answer.status)
-    .type("application/json; charset=utf-8")
-    .send(JSON.stringify(body));
+    .type(wanted ? "application/problem+json" : "application/json; charset=utf-8")
+    .send(JSON.stringify(problemOf(answer)));
 }
+
+/** Without the query: there may be a token in it. */
+const pathOf = (request: FastifyRequest): string => request.url.replace(/\?.*/s, "");

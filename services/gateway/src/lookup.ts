@@ -46,7 +46,7 @@ export async function findAgent(
   const id = uuidSchema.safeParse(reference);
   const agent = id.success
     ? await agentById(db, id.data)
-    : await agentByShortName(db, reference, companyId);
+    : await agentByShortName(db, actor, reference, companyId);
   if (!agent) throw notFound("Agent");
   requireCompany(actor, agent.companyId, "Agent");
   return agent;
@@ -54,11 +54,14 @@ export async function findAgent(
 
 async function agentByShortName(
   db: Database,
+  actor: Actor,
   reference: string,
   companyId: string | undefined,
 ): Promise<AgentRow | undefined> {
   if (!shortName.test(reference)) throw badField(["agentId"], "must be a UUID or a short name");
   if (!companyId) throw unprocessable("Agent shortname lookup requires companyId query parameter");
+  // Before the look: that two agents share a name would tell of a foreign company, too.
+  requireCompany(actor, companyId, "Agent");
   const found = await db.query.agents.findMany({
     where: (agents, { and, eq, ne }) =>
       and(

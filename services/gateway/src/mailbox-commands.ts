@@ -1,6 +1,7 @@
 /**
- * Commands to an agent's mailbox: cancel, pause, resume, terminate, configure. A command is
- * acknowledged when JetStream has it; what it did shows in the rows.
+ * What the gateway sends to an agent's mailbox besides wakes: commands of people, costs, and what a
+ * run's agent reports of itself. It is acknowledged when JetStream has it; what it did shows in the
+ * rows.
  */
 import type { z } from "zod";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
@@ -9,15 +10,27 @@ import type {
   agentCommandSchema,
   cancelSchema,
   configureSchema,
+  costSchema,
+  resetSessionSchema,
 } from "@reveille/shared/protocol/commands";
+import type { runReportedSchema } from "@reveille/shared/protocol/execution";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 
+type AgentCommand = z.input<typeof agentCommandSchema>;
 interface Commands {
   cancel: z.input<typeof cancelSchema>;
-  pause: z.input<typeof agentCommandSchema>;
-  resume: z.input<typeof agentCommandSchema>;
-  terminate: z.input<typeof agentCommandSchema>;
+  pause: AgentCommand;
+  resume: AgentCommand;
+  terminate: AgentCommand;
+  delete: AgentCommand;
+  approve: AgentCommand;
+  "cancel-all": AgentCommand;
+  /** Look at your queue again: what kept it waiting may have changed. */
+  admit: AgentCommand;
   configure: z.input<typeof configureSchema>;
+  "reset-session": z.input<typeof resetSessionSchema>;
+  cost: z.input<typeof costSchema>;
+  "run.reported": z.input<typeof runReportedSchema>;
 }
 export type CommandKind = keyof Commands;
 

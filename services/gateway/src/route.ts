@@ -3,6 +3,7 @@
  * server's routes and the OpenAPI document, so that they cannot differ.
  */
 import type { z } from "zod";
+import type { TextAnswer } from "./answer.js";
 import type { Actor } from "./auth.js";
 
 type Schema = z.ZodType;
@@ -13,7 +14,10 @@ export interface Call<P, Q, B> {
   query: Parsed<Q>;
   body: Parsed<B>;
   actor: Actor;
-  /** The run that an agent says it works in (`X-Paperclip-Run-Id`, `X-Reveille-Run-Id`); tags activity, grants nothing. */
+  /**
+   * The run that the caller works in: by its run token, else as it says itself (`X-Paperclip-Run-Id`,
+   * `X-Reveille-Run-Id`). Tags activity, grants nothing.
+   */
   runId: string | null;
   /** Sets another status than 200. */
   status: (code: number) => void;
@@ -28,8 +32,17 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   params?: P;
   query?: Q;
   body?: B;
+  /**
+   * What a success answers with, by status: the JSON, dates as text. Refusals are the same everywhere and
+   * need no word here. Rows come from `rowSchema`.
+   */
+  responses?: Readonly<Partial<Record<200 | 201 | 202, Schema | TextAnswer>>>;
   /** Agents get 403. */
   boardOnly?: boolean;
+  /** Only for a board of all companies: what it shows or changes belongs to no company. */
+  operatorOnly?: boolean;
+  /** Needs no credential in any mode: it tells nothing of anybody. */
+  open?: boolean;
   handle: (call: Call<P, Q, B>) => Promise<unknown>;
 }
 export type AnyRoute = Route<Schema | undefined, Schema | undefined, Schema | undefined>;

@@ -31,7 +31,7 @@ export function companyRoutes(context: Context): AnyRoute[] {
       handle: async ({ actor }) =>
         db.query.companies.findMany({
           where: (table, { eq }) =>
-            actor.type === "agent" ? eq(table.id, actor.companyId) : undefined,
+            actor.companyId === null ? undefined : eq(table.id, actor.companyId),
           orderBy: (table, { asc }) => [asc(table.createdAt), asc(table.id)],
           limit: 1_000,
         }),
@@ -40,7 +40,7 @@ export function companyRoutes(context: Context): AnyRoute[] {
       method: "POST",
       path: "/api/companies",
       summary: "A new company",
-      boardOnly: true,
+      operatorOnly: true,
       body: createSchema,
       handle: async ({ body, actor, status }) => {
         const company = await insertCompany(context, body);

@@ -1,14 +1,27 @@
 /** Whether the gateway can do its work, for people, supervisors and Prometheus. */
+import { z } from "zod";
+import { deploymentModes } from "../config.js";
 import type { Context } from "../context.js";
 import { HttpError } from "../errors.js";
 import { pingServers } from "../health.js";
-import { PlainText } from "../http.js";
+import { PlainText, textAnswer } from "../answer.js";
 import type { AnyRoute } from "../route.js";
 import { route } from "../route.js";
 
 export const version = "0.1.0";
 
-export function healthRoutes({ bus, pool, metrics }: Context): AnyRoute[] {
+const healthSchema = z.strictObject({
+  status: z.literal("ok"),
+  service: z.literal("reveille"),
+  version: z.string(),
+  deploymentMode: z.enum(deploymentModes),
+  authReady: z.boolean(),
+  nats: z.literal("ok"),
+  postgres: z.literal("ok"),
+});
+const metricsText = textAnswer("text/plain; version=0.0.4", "Prometheus's text format");
+
+export function healthRoutes({ bus, pool, metrics, mode }: Context): AnyRoute[] {
   const check = async (): Promise<unknown> => {
     const { nats, postgres } = await pingServers(bus, pool);
     const parts = { nats: nats ? "ok" : "away", postgres: postgres ? "ok" : "away" };
@@ -18,7 +31,7 @@ export function healthRoutes({ bus, pool, metrics }: Context): AnyRoute[] {
       status: "ok",
       service: "reveille",
       version,
-      deploymentMode: "local_trusted",
+      deploymentMode: mode,
       authReady: true,
       ...parts,
     };
@@ -28,20 +41,33 @@ export function healthRoutes({ bus, pool, metrics }: Context): AnyRoute[] {
       method: "GET",
       path: "/api/health",
       summary: "200 when NATS and Postgres answer",
+      open: true,
+      responses: { 200: healthSchema },
       handle: check,
     }),
-    route({ method: "GET", path: "/readyz", summary: "As /api/health", handle: check }),
+    route({
+      method: "GET",
+      path: "/readyz",
+      summary: "As /api/health",
+      open: true,
+      responses: { 200: healthSchema },
+      handle: check,
+    }),
     route({
       method: "GET",
       path: "/livez",
       summary: "200 while the process works",
+      open: true,
+      responses: { 200: z.strictObject({ status: z.literal("ok") }) },
       handle: async () => ({ status: "ok" }),
     }),
     route({
       method: "GET",
       path: "/metrics",
       summary: "Counters and gauges for Prometheus",
-      handle: async () => new PlainText(metrics.text(), "text/plain; version=0.0.4"),
+      operatorOnly: true,
+      responses: { 200: metricsText },
+      handle: async () => new PlainText(metrics.text(), metricsText.mediaType),
     }),
   ];
 }

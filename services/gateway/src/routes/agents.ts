@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { agents } from "@reveille/shared/postgres/schema";
 import { newId, uuidSchema } from "@reveille/shared/protocol/ids";
 import { partitionOf } from "@reveille/shared/protocol/partition";
+import { nextDueAfter, readTimetable, scheduleFault } from "@reveille/shared/protocol/schedule";
 import { z } from "zod";
 import type { Activity } from "../activity.js";
 import { requester } from "../auth.js";
@@ -21,7 +22,10 @@ const settings = {
   name: z.string().min(1).max(200),
   adapterType: z.enum(adapterTypes),
   adapterConfig: jsonObject,
-  runtimeConfig: jsonObject,
+  runtimeConfig: jsonObject.superRefine((runtimeConfig, context) => {
+    const fault = scheduleFault(runtimeConfig);
+    if (fault) context.addIssue({ code: "custom", ...fault });
+  }),
 };
 const createSchema = z.object({
   name: settings.name,
@@ -110,7 +114,7 @@ export function agentRoutes(context: Context): AnyRoute[] {
 type NewAgent = z.output<typeof createSchema>;
 type AgentInsert = typeof agents.$inferSelect;
 
-/** Writes the agent with its partition, and the due time of its first timer: creation plus interval. */
+/** Writes the agent with its partition, and the due time of its first timer, counted from its creation. */
 async function insertAgent(
   { db, activity, partitionCount }: Context,
   companyId: string,
@@ -126,7 +130,7 @@ async function insertAgent(
   }
   const id = newId();
   const now = new Date();
-  const intervalSec = timerIntervalSec(body.runtimeConfig);
+  const dueMs = nextDueAfter(readTimetable(body.runtimeConfig).schedule, now.getTime());
   const { row, created } = await db.transaction(async (tx) => {
     const [inserted] = await tx
       .insert(agents)
@@ -135,7 +139,7 @@ async function insertAgent(
         id,
         companyId,
         partition: partitionOf(id, partitionCount),
-        nextTimerAt: intervalSec ? new Date(now.getTime() + intervalSec * 1_000) : null,
+        nextTimerAt: dueMs === null ? null : new Date(dueMs),
         createdAt: now,
         updatedAt: now,
       })
@@ -147,18 +151,6 @@ async function insertAgent(
   });
   activity.tell(created);
   return row;
-}
-
-/** Seconds between timer wakes; 0: none. The rules are the actor's (`enabled` and `intervalSec`). */
-function timerIntervalSec(runtimeConfig: Record<string, unknown>): number {
-  const heartbeat = runtimeConfig["heartbeat"];
-  if (typeof heartbeat !== "object" || heartbeat === null) return 0;
-  const { enabled, intervalSec } = heartbeat as { enabled?: unknown; intervalSec?: unknown };
-  if (enabled === false) return 0;
-  // 10 years: what a timestamp can be added to without leaving the calendar.
-  return typeof intervalSec === "number" && intervalSec > 0
-    ? Math.min(intervalSec, 315_360_000)
-    : 0;
 }
 
 async function patchAgent(

@@ -1,5 +1,6 @@
 /** What the routes share: the stores, the bus and the parts built on them. Holds no state of its own. */
 import type { Bus } from "@reveille/shared/nats/bus";
+import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Database, Pool } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
@@ -28,6 +29,7 @@ export interface Context {
   logs: LogReader;
   commands: MailboxCommands;
   metrics: Metrics;
+  publisher: StoredPublisher;
   owed: OwedWakes;
   wakes: WakeSubmitter;
 }

@@ -86,6 +86,7 @@ async function serve(
     logs: createLogReader({ bus, subjects }),
     commands: createMailboxCommands(publisher, subjects),
     metrics,
+    publisher,
     owed,
     wakes,
   };
@@ -96,7 +97,15 @@ async function serve(
   const checkAnswers = config.REVEILLE_CHECK_ANSWERS === "1";
   const routes = allRoutes(context);
   const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics });
-  const socket = serveEvents({ server: app.server, pool, live, authenticate, mode, logger, metrics });
+  const socket = serveEvents({
+    server: app.server,
+    pool,
+    live,
+    authenticate,
+    mode,
+    logger,
+    metrics,
+  });
   const http = await app.listen({
     host: config.REVEILLE_HTTP_HOST,
     port: config.REVEILLE_HTTP_PORT,

@@ -29,6 +29,8 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
   path: string;
   /** One line for the OpenAPI document. */
   summary: string;
+  /** The family that it belongs to; the route table fills it in. */
+  tag?: string;
   params?: P;
   query?: Q;
   body?: B;

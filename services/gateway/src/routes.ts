@@ -1,4 +1,5 @@
-/** The whole route table: one file per family. */
+/** The whole route table: one file per family, and the tag under which a family stands in the API's description. */
+import { z } from "zod";
 import type { Context } from "./context.js";
 import { openApi } from "./openapi.js";
 import type { AnyRoute } from "./route.js";
@@ -6,44 +7,64 @@ import { route } from "./route.js";
 import { activityRoutes } from "./routes/activity.js";
 import { agentCommandRoutes } from "./routes/agent-commands.js";
 import { agentKeyRoutes } from "./routes/agent-keys.js";
+import { agentMailboxRoutes } from "./routes/agent-mailbox.js";
 import { agentStateRoutes } from "./routes/agent-state.js";
 import { agentRoutes } from "./routes/agents.js";
+import { boardTokenRoutes } from "./routes/board-tokens.js";
 import { companyRoutes } from "./routes/companies.js";
+import { deadLetterRoutes } from "./routes/dead-letters.js";
 import { healthRoutes, version } from "./routes/health.js";
+import { infrastructureRoutes } from "./routes/infrastructure.js";
 import { checkoutRoutes } from "./routes/issue-checkout.js";
 import { commentRoutes } from "./routes/issue-comments.js";
+import { issueLockRoutes } from "./routes/issue-lock.js";
 import { issueRunRoutes } from "./routes/issue-runs.js";
 import { issueRoutes } from "./routes/issues.js";
 import { projectRoutes } from "./routes/projects.js";
 import { runLogRoutes } from "./routes/run-log.js";
 import { runRoutes } from "./routes/runs.js";
+import { wakeRequestRoutes } from "./routes/wake-requests.js";
 import { wakeRoutes } from "./routes/wakes.js";
 import { workspaceRoutes } from "./routes/workspaces.js";
 
+const families: readonly (readonly [tag: string, routes: (context: Context) => AnyRoute[]])[] = [
+  ["Companies", companyRoutes],
+  ["Agents", agentRoutes],
+  ["Agents", agentCommandRoutes],
+  ["Agents", agentKeyRoutes],
+  ["Agents", agentStateRoutes],
+  ["Mailboxes", agentMailboxRoutes],
+  ["Mailboxes", wakeRoutes],
+  ["Mailboxes", wakeRequestRoutes],
+  ["Mailboxes", deadLetterRoutes],
+  ["Projects", projectRoutes],
+  ["Projects", workspaceRoutes],
+  ["Issues", issueRoutes],
+  ["Issues", commentRoutes],
+  ["Issues", checkoutRoutes],
+  ["Issues", issueRunRoutes],
+  ["Issues", issueLockRoutes],
+  ["Runs", runRoutes],
+  ["Runs", runLogRoutes],
+  ["Companies", activityRoutes],
+  ["Access", boardTokenRoutes],
+  ["System", infrastructureRoutes],
+  ["System", healthRoutes],
+];
+
 export function allRoutes(context: Context): AnyRoute[] {
-  const routes = [
-    companyRoutes,
-    agentRoutes,
-    agentCommandRoutes,
-    agentKeyRoutes,
-    agentStateRoutes,
-    projectRoutes,
-    workspaceRoutes,
-    issueRoutes,
-    commentRoutes,
-    checkoutRoutes,
-    issueRunRoutes,
-    wakeRoutes,
-    runRoutes,
-    runLogRoutes,
-    activityRoutes,
-    healthRoutes,
-  ].flatMap((family) => family(context));
-  const document: AnyRoute = route({
-    method: "GET",
-    path: "/api/openapi.json",
-    summary: "This description of the API",
-    handle: async () => openApi([...routes, document], version),
-  });
+  const routes = families.flatMap(([tag, family]) =>
+    family(context).map((each) => ({ ...each, tag })),
+  );
+  const document: AnyRoute = {
+    ...route({
+      method: "GET",
+      path: "/api/openapi.json",
+      summary: "This description of the API",
+      responses: { 200: z.looseObject({ openapi: z.literal("3.1.0") }) },
+      handle: async () => openApi([...routes, document], version),
+    }),
+    tag: "System",
+  };
   return [...routes, document];
 }

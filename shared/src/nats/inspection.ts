@@ -105,14 +105,15 @@ export async function firstStoredFrom(
   stream: string,
   filter: string,
   sequence: number,
-): Promise<{ seq: number; storedAtMs: number } | null> {
+): Promise<{ seq: number; subject: string; storedAtMs: number } | null> {
   return asked(`${filter} of ${stream}`, async () => {
     try {
       const message = await bus.jsm.direct.getMessage(stream, {
         seq: sequence,
         next_by_subj: filter,
       });
-      return message && { seq: message.seq, storedAtMs: message.time.getTime() };
+      if (!message) return null;
+      return { seq: message.seq, subject: message.subject, storedAtMs: message.time.getTime() };
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === 10037) return null;
       throw error;

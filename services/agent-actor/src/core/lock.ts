@@ -3,22 +3,10 @@
  * are single compare-and-set operations on it, so there is no instant at which the lock is free while
  * somebody waits (G6). Pure: the shell does the compare-and-set.
  */
-import { z } from "zod";
+import type { LockEntry, LockValue } from "@reveille/shared/protocol/issue-lock";
 import type { Position } from "./state.js";
 
-const entrySchema = z.object({
-  runId: z.string(),
-  requestId: z.string(),
-  companyId: z.string(),
-  agentId: z.string(),
-  partition: z.number().int(),
-  generation: z.number().int(),
-  sequence: z.number().int(),
-  requestedAtMs: z.number(),
-});
-export const lockSchema = z.object({ holder: entrySchema, waiters: z.array(entrySchema) });
-export type LockEntry = z.infer<typeof entrySchema>;
-export type LockValue = z.infer<typeof lockSchema>;
+export type { LockEntry, LockValue };
 
 /** 256 waiters an issue: a value of at most 64 KiB, far below what a bucket takes. */
 export const waitersMax = 256;

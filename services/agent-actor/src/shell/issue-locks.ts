@@ -6,14 +6,14 @@ import type { Bucket } from "@reveille/shared/nats/bucket";
 import { brokerUnavailable } from "@reveille/shared/errors";
 import { guarded } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
-import { acquire, assertHolder, lockSchema, release } from "../core/lock.js";
+import { lockKey, lockSchema } from "@reveille/shared/protocol/issue-lock";
+import { acquire, assertHolder, release } from "../core/lock.js";
 import type { LockEntry, LockValue } from "../core/lock.js";
 import type { Position } from "../core/state.js";
 import type { LockOutcome } from "../core/delivery.js";
 
 /** 50 tries: each lost one means that somebody else succeeded; more than 50 in a row is no contention but a fault. */
 const triesMax = 50;
-const keyOf = (companyId: string, issueId: string): string => `${companyId}.${issueId}`;
 const encode = (value: LockValue): Uint8Array => Buffer.from(JSON.stringify(value));
 
 export class IssueLocks {
@@ -32,7 +32,7 @@ export class IssueLocks {
     issueId: string,
     entry: LockEntry,
   ): Promise<{ outcome: LockOutcome; replaced: LockEntry | null }> {
-    const key = keyOf(entry.companyId, issueId);
+    const key = lockKey(entry.companyId, issueId);
     return this.#repeat(key, async () => {
       const { value, revision } = await this.#read(key);
       let result = acquire(value, entry);
@@ -64,7 +64,7 @@ export class IssueLocks {
     runId: string,
     notAfter: Position | null,
   ): Promise<LockEntry | null> {
-    const key = keyOf(companyId, issueId);
+    const key = lockKey(companyId, issueId);
     const { granted } = await this.#repeat(key, async () => {
       const { value, revision } = await this.#read(key);
       const result = release(value, runId, notAfter);
@@ -83,7 +83,7 @@ export class IssueLocks {
    * what it could not take out is taken out here. Returns who holds the issue then and has to be told.
    */
   async assertHolder(issueId: string, entry: LockEntry): Promise<LockEntry | null> {
-    const key = keyOf(entry.companyId, issueId);
+    const key = lockKey(entry.companyId, issueId);
     const holds = async (): Promise<boolean> =>
       (await holderOf(this.#pool, issueId))?.runId === entry.runId;
     const written = await this.#repeat(key, async () => {

@@ -9,11 +9,13 @@
  * never a result.
  */
 import { newId } from "@reveille/shared/protocol/ids";
-import type { Execution, RunEvent } from "@reveille/shared/protocol/execution";
+import type { Execution } from "@reveille/shared/protocol/execution";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { runExecution } from "./execute.js";
 import type { ExecuteParts, Executed } from "./execute.js";
+import { createProgress } from "./progress.js";
+import type { Progress } from "./progress.js";
 import { failedResult } from "./core/outcome.js";
 import { createStopLine } from "./core/stop.js";
 import type { LostReason, Stop } from "./core/stop.js";
@@ -32,6 +34,8 @@ export interface Attempt {
   /** Tells the server that the execution is still being looked at. */
   working(): void;
   stop(stop: Stop): void;
+  /** The final word on the run was reported: whoever waits for it may end. */
+  finish(): void;
   /** Resolves when the slot is free. Never rejects. */
   readonly done: Promise<AttemptEnd>;
 }
@@ -52,8 +56,6 @@ export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
 const excerptBytes = 32 * 1024;
 /** Deliveries of one execution that are remembered while it waits; further ones are only acknowledged. */
 const deliveriesMax = 4;
-/** Runs shorter than this tell their invocation with their end: one message less. */
-const shortRunMs = 50;
 
 export const startAttempt = (parts: AttemptParts, first: WorkItem, execution: Execution): Attempt =>
   new ClaimedAttempt(parts, first, execution);
@@ -108,6 +110,10 @@ class ClaimedAttempt implements Attempt {
     if (stop.kind === "lost") this.#parts.reports.abandon(this.claimId);
   }
 
+  finish(): void {
+    this.#line.finish();
+  }
+
   async #run(): Promise<AttemptEnd> {
     const answer = await this.#ask();
     const reason = this.#lostBy();
@@ -139,17 +145,17 @@ class ClaimedAttempt implements Attempt {
     const { reports, guard } = this.#parts;
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
-    const events = pendingEvents(reports, execution, this.#claim);
-    const { result, containment } = await this.#execute(log, events.add);
+    const progress = createProgress(reports, execution, this.#claim);
+    const { result, containment } = await this.#execute(log, progress);
     const reason = this.#lostBy();
     if (reason) {
       log.cut("the attempt was lost");
       // Not waited for: the next attempt must not wait for this one's log.
       void log.seal();
-      await events.flushed();
+      await progress.close();
       return this.#lose(reason);
     }
-    const [seal, progressCount] = await Promise.all([log.seal(), events.flushed()]);
+    const [seal, told] = await Promise.all([log.seal(), progress.close()]);
     await reports.finished(execution, {
       ...this.#claim,
       result,
@@ -157,17 +163,16 @@ class ClaimedAttempt implements Attempt {
       stdoutExcerpt: log.tail("stdout", excerptBytes),
       stderrExcerpt: log.tail("stderr", excerptBytes),
       containment,
-      events: events.rest(),
-      progressCount,
+      ...told,
     });
     guard.end(this.claimId);
     return "ran";
   }
 
-  async #execute(log: RunLog, tell: (event: RunEvent) => void): Promise<Executed> {
+  async #execute(log: RunLog, telling: Progress): Promise<Executed> {
     const parts = { ...this.#parts, logger: this.#logger };
     try {
-      return await runExecution(parts, this.#execution, log, this.#line, tell);
+      return await runExecution(parts, this.#execution, log, this.#line, telling);
     } catch (error) {
       this.#logger.error({ err: error }, "the run broke in the runner");
       const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");
@@ -193,39 +198,4 @@ interface Claim {
   attempt: number;
   claimId: string;
   incarnation: string;
-}
-
-/**
- * Events on their way. The first of a run that lasts goes out as progress without being waited for;
- * whatever comes later, or early from a short run, travels with the end.
- */
-function pendingEvents(reports: Reports, execution: Execution, claim: Claim) {
-  let events: RunEvent[] = [];
-  let progressCount = 0;
-  let sending: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | null = null;
-  const send = (): void => {
-    timer = null;
-    if (progressCount > 0 || events.length === 0) return;
-    progressCount += 1;
-    const sent = events;
-    events = [];
-    sending = reports.progress(execution, {
-      ...claim,
-      progressId: progressCount,
-      events: sent,
-    });
-  };
-  return {
-    add: (event: RunEvent): void => {
-      events.push(event);
-      timer ??= setTimeout(send, shortRunMs);
-    },
-    rest: (): RunEvent[] => events.slice(0, 64),
-    flushed: async (): Promise<number> => {
-      if (timer) clearTimeout(timer);
-      await sending;
-      return progressCount;
-    },
-  };
 }

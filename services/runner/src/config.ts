@@ -42,7 +42,12 @@ const shape = {
   /** `cgroup` refuses to start without one; `auto` falls back and says so. */
   REVEILLE_RUNNER_CONTAINMENT: z.enum(["auto", "cgroup", "best_effort"]).default("auto"),
   /** Wall-clock limit of a run whose agent sets none (`timeoutSec` 0 or absent). One hour. */
-  REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT: integer(1, 30 * 24 * 3_600).default(3_600),
+  REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT: integer(1, 24 * 24 * 3_600).default(3_600),
+  /**
+   * How long a process may print nothing when its agent says nothing else (`idleTimeoutSec`). One hour:
+   * agents that think or build for longer without a word are rarer than those that hang.
+   */
+  REVEILLE_RUNNER_IDLE_TIMEOUT_SEC: integer(1, 24 * 24 * 3_600).default(3_600),
 };
 
 export interface RunnerConfig {
@@ -65,6 +70,7 @@ export interface RunnerConfig {
   apiUrl: string;
   containment: "auto" | "cgroup" | "best_effort";
   timeoutSecDefault: number;
+  idleTimeoutSecDefault: number;
   /** Take one execution, then end. */
   once: boolean;
 }
@@ -102,6 +108,7 @@ export function readRunnerConfig(
     apiUrl: read.REVEILLE_API_URL,
     containment: read.REVEILLE_RUNNER_CONTAINMENT,
     timeoutSecDefault: read.REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT,
+    idleTimeoutSecDefault: read.REVEILLE_RUNNER_IDLE_TIMEOUT_SEC,
     once,
   };
 }

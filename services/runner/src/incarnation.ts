@@ -3,7 +3,6 @@
  * or the lease fails, the whole life is over: its trees die, its attempts are lost, and the runner
  * begins another one. Reports of an ended life are still sent until they are answered.
  */
-import { adapterTypes } from "./adapters/catalog.js";
 import { hostname } from "node:os";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Bus } from "@reveille/shared/nats/bus";
@@ -13,6 +12,7 @@ import type { Execution, RunnerLease } from "@reveille/shared/protocol/execution
 import { newId } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { AdapterCatalog } from "./adapters/catalog.js";
 import { startAttempt } from "./attempt.js";
 import type { Attempt, AttemptParts } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
@@ -40,6 +40,7 @@ export interface RunnerParts {
   logBudget: LogBudget;
   leases: Bucket;
   inherited: Readonly<Record<string, string>>;
+  adapters: AdapterCatalog;
   draining: () => boolean;
   logger: Logger;
 }
@@ -57,6 +58,8 @@ export interface Incarnation {
   /** Tells the server that what waits for its go is being looked at. */
   working(): void;
   cancel(claimId: string): void;
+  /** The final word on a run was reported. */
+  finish(claimId: string): void;
   stopAll(stop: Stop): void;
   /** Resolves when no attempt is left, or after `limitMs`. */
   idle(limitMs: number): Promise<void>;
@@ -180,6 +183,10 @@ class Life implements Incarnation {
       if (attempt.claimId === claimId) attempt.stop({ kind: "cancel" });
   }
 
+  finish(claimId: string): void {
+    for (const attempt of this.#live.values()) if (attempt.claimId === claimId) attempt.finish();
+  }
+
   stopAll(stop: Stop): void {
     for (const attempt of this.#live.values()) attempt.stop(stop);
   }
@@ -229,12 +236,16 @@ class Life implements Incarnation {
   }
 
   #attemptParts(): AttemptParts {
-    const { config, subjects, inherited, logBus, logBudget } = this.#parts;
+    const { config, subjects, inherited, adapters, logBus, logBudget } = this.#parts;
     return {
       inherited,
       apiUrl: config.apiUrl,
       workDir: config.workDir,
-      timeoutSecDefault: config.timeoutSecDefault,
+      adapters,
+      limitDefaults: {
+        timeoutSec: config.timeoutSecDefault,
+        idleTimeoutSec: config.idleTimeoutSecDefault,
+      },
       runnerId: config.runnerId,
       incarnation: this.id,
       guard: this.#guard,
@@ -263,7 +274,7 @@ class Life implements Incarnation {
       draining: draining(),
       containment: this.#trees.kind,
       startedAt: this.#startedAt,
-      adapters: [...adapterTypes],
+      adapters: [...this.#parts.adapters.types],
       runs: [...this.#live.values()].map(({ runId, number, claimId }) => ({
         runId,
         attempt: number,

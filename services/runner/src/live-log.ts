@@ -7,7 +7,7 @@ import type { Bus } from "@reveille/shared/nats/bus";
 import type { EventFrame } from "@reveille/shared/protocol/events";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { incompleteEnd, startOfText } from "./core/utf8.js";
-import type { OutputStream } from "./run-log.js";
+import type { OutputStream } from "./adapter.js";
 
 export interface LiveLog {
   write(stream: OutputStream, chunk: Buffer): void;

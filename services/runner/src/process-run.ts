@@ -5,15 +5,20 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Logger } from "@reveille/shared/runtime/log";
-import type { ProcessEnd } from "./core/outcome.js";
+import type { OutputStream, ProcessEnd } from "./adapter.js";
 import type { StartSpec } from "./core/shell-orders.js";
 import type { Stop, StopLine } from "./core/stop.js";
-import type { OutputStream, RunLog } from "./run-log.js";
+import type { RunLog } from "./run-log.js";
 import { untilGone } from "./containment/tree.js";
 import type { Tree } from "./containment/tree.js";
 
 export interface ProcessSpec extends StartSpec {
   graceMs: number;
+  /** Silence on both streams that is too long; more than 0. */
+  idleTimeoutSec: number;
+  /** Called when there was silence for so long. */
+  onIdle: () => void;
+  onOutput?: (stream: OutputStream, chunk: Buffer) => void;
 }
 
 /** How long what is left of a tree may take to end by itself after its first process did. */
@@ -38,9 +43,11 @@ export async function runProcess(
     return { exitCode: null, signal: null, startError: child };
   }
   logger.debug({ pid: child.pid, spare: tree.spare }, "process started");
-  const pipes = drainPipes(child, log);
+  const pipes = drainPipes(child, log, spec.onOutput);
+  const silence = watchSilence(pipes, spec);
   const killing = obeyStops(tree, spec.graceMs, line);
   const end = await ended(child);
+  silence.over();
   await untilGone(tree, {
     tellThem: line.stop === null,
     killAfterMs: killing.leftMs() ?? Math.min(spec.graceMs, leftoverGraceMs),
@@ -102,8 +109,27 @@ function obeyStops(tree: Tree, graceMs: number, line: StopLine): Killing {
   };
 }
 
+/** Tells when nothing was printed for so long. One timer, set again when it comes too early. */
+function watchSilence(pipes: Pipes, { idleTimeoutSec, onIdle }: ProcessSpec): { over(): void } {
+  const began = performance.now();
+  let timer: NodeJS.Timeout;
+  const look = (): void => {
+    const leftMs = Math.max(began, pipes.movedAt()) + idleTimeoutSec * 1_000 - performance.now();
+    if (leftMs <= 0) onIdle();
+    else timer = setTimeout(look, leftMs);
+  };
+  timer = setTimeout(look, idleTimeoutSec * 1_000);
+  return { over: () => clearTimeout(timer) };
+}
+
+interface Pipes {
+  closed(): Promise<void>;
+  /** When output last came, by the monotonic clock; now, while the log holds it back. */
+  movedAt(): number;
+}
+
 /** Moves output into the log; `closed` waits for its end, but not for ever. */
-function drainPipes(child: ChildProcess, log: RunLog): { closed(): Promise<void> } {
+function drainPipes(child: ChildProcess, log: RunLog, onOutput: ProcessSpec["onOutput"]): Pipes {
   let openCount = 0;
   let movedAt = 0;
   let pressed = false;
@@ -116,6 +142,7 @@ function drainPipes(child: ChildProcess, log: RunLog): { closed(): Promise<void>
     pipe.on("data", (chunk: Buffer) => {
       movedAt = performance.now();
       log.write(stream, chunk);
+      onOutput?.(stream, chunk);
     });
     // A pipe that breaks ends like one that is closed: what came before is in the log.
     pipe.on("error", () => undefined);
@@ -136,6 +163,7 @@ function drainPipes(child: ChildProcess, log: RunLog): { closed(): Promise<void>
       else pipe.resume();
   });
   return {
+    movedAt: () => (pressed ? performance.now() : movedAt),
     closed: async () => {
       if (openCount === 0) return;
       movedAt = Math.max(movedAt, performance.now());

@@ -29,8 +29,11 @@ export interface Reports {
   /** Asks for the go until it is answered or abandoned. */
   ask(to: Addressee, report: RunStarted): Promise<GoAnswer>;
   abandon(claimId: string): void;
-  /** One at a time for a claim. Resolves when it is stored, or could not be. */
-  progress(to: Addressee, report: RunProgress): Promise<void>;
+  /**
+   * One at a time for a claim. Resolves with whether it is stored: if not, it is sent again until it is
+   * answered, or until the end of its attempt is.
+   */
+  progress(to: Addressee, report: RunProgress, onAnswered: () => void): Promise<boolean>;
   /** Resolves when JetStream has it; from then on the report is sent again until it is answered. */
   finished(to: Addressee, report: RunFinished): Promise<void>;
   lost(to: Addressee, report: RunLost): Promise<void>;
@@ -123,14 +126,14 @@ class ReportSender implements Reports {
     entry.answered(null);
   }
 
-  progress(to: Addressee, report: RunProgress): Promise<void> {
-    return this.#store("progress", to, report);
+  progress(to: Addressee, report: RunProgress, onAnswered: () => void): Promise<boolean> {
+    return this.#store("progress", to, report, onAnswered);
   }
-  finished(to: Addressee, report: RunFinished): Promise<void> {
-    return this.#store("finished", to, report);
+  async finished(to: Addressee, report: RunFinished): Promise<void> {
+    await this.#store("finished", to, report);
   }
-  lost(to: Addressee, report: RunLost): Promise<void> {
-    return this.#store("lost", to, report);
+  async lost(to: Addressee, report: RunLost): Promise<void> {
+    await this.#store("lost", to, report);
   }
 
   get unanswered(): number {
@@ -178,14 +181,21 @@ class ReportSender implements Reports {
     if (this.#ended === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  async #store(kind: Kind, to: Addressee, report: { claimId: string }): Promise<void> {
-    const entry = this.#add(kind, to, report, () => undefined);
+  async #store(
+    kind: Kind,
+    to: Addressee,
+    report: { claimId: string },
+    answered: () => void = () => undefined,
+  ): Promise<boolean> {
+    const entry = this.#add(kind, to, report, answered);
     try {
       await this.#stored.publish(entry.subject, entry.payload);
+      return true;
     } catch (error) {
-      if (this.#closed) return;
+      if (this.#closed) return false;
       // Sent again below all the same: nothing else would end this run before its lease does.
       this.#logger.error({ err: error, claimId: report.claimId, kind }, "a report was not stored");
+      return false;
     } finally {
       entry.nextAt = performance.now() + entry.pauseMs;
     }

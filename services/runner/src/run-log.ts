@@ -14,12 +14,12 @@ import { headers } from "@reveille/shared/protocol/headers";
 import type { LogStreamName, Subjects } from "@reveille/shared/protocol/subjects";
 import { createByteTail } from "./core/byte-tail.js";
 import type { ByteTail } from "./core/byte-tail.js";
+import type { OutputStream } from "./adapter.js";
 import type { LiveLog } from "./live-log.js";
 
-export type OutputStream = "stdout" | "stderr";
 export interface RunLog {
   write(stream: OutputStream, chunk: Buffer): void;
-  /** Called with true when the source has to wait, with false when it may go on. */
+  /** Each listener is called with true when the source has to wait, with false when it may go on. */
   onPressure(listener: (pressed: boolean) => void): void;
   /** The end of a stream as text, at most `bytesMax` bytes (and 64 KiB). */
   tail(stream: OutputStream, bytesMax: number): string;
@@ -79,7 +79,7 @@ class LogWriter implements RunLog {
   #gathered: { stream: OutputStream; parts: Buffer[]; bytes: number } | null = null;
   #timer: NodeJS.Timeout | null = null;
   #pressed = false;
-  #listener: (pressed: boolean) => void = () => undefined;
+  readonly #listeners: ((pressed: boolean) => void)[] = [];
   #idle: (() => void) | null = null;
 
   constructor(options: RunLogOptions) {
@@ -98,7 +98,8 @@ class LogWriter implements RunLog {
   }
 
   onPressure(listener: (pressed: boolean) => void): void {
-    this.#listener = listener;
+    this.#listeners.push(listener);
+    if (this.#pressed) listener(true);
   }
 
   tail(stream: OutputStream, bytesMax: number): string {
@@ -199,13 +200,13 @@ class LogWriter implements RunLog {
     if (this.#pressed) return;
     this.#pressed = true;
     this.#budget.pressed.add(this.#relax);
-    this.#listener(true);
+    for (const listener of this.#listeners) listener(true);
   }
 
   readonly #relax = (): void => {
     if (this.#ownBytes > runBytesMax / 2 || this.#ownChunks > runChunksMax / 2) return;
     this.#budget.pressed.delete(this.#relax);
     this.#pressed = false;
-    this.#listener(false);
+    for (const listener of this.#listeners) listener(false);
   };
 }

@@ -18,6 +18,8 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Started } from "@reveille/shared/runtime/main";
 import type { Service } from "@reveille/shared/runtime/service";
+import { createCatalog, ownAdapters } from "./adapters/catalog.js";
+import type { AdapterCatalog } from "./adapters/catalog.js";
 import type { AttemptEnd } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
 import { sweepLeftovers } from "./containment/lifeline.js";
@@ -44,7 +46,8 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   const { swept, stuck } = await sweepLeftovers(config.workDir);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
-  const runner = new Runner(await connectParts({ ...config }, logger));
+  const adapters = createCatalog(ownAdapters());
+  const runner = new Runner(await connectParts({ ...config }, adapters, logger));
   try {
     await runner.begin();
   } catch (error) {
@@ -58,7 +61,11 @@ interface Shared extends Omit<RunnerParts, "draining"> {
   close(): Promise<void>;
 }
 
-async function connectParts(config: RunnerConfig, logger: Logger): Promise<Shared> {
+async function connectParts(
+  config: RunnerConfig,
+  adapters: AdapterCatalog,
+  logger: Logger,
+): Promise<Shared> {
   const subjects = createSubjects(config.subjectPrefix);
   const connect = (name: string): Promise<Bus> =>
     connectBus({
@@ -83,6 +90,7 @@ async function connectParts(config: RunnerConfig, logger: Logger): Promise<Share
     logBudget: createLogBudget(logPublisher),
     leases,
     inherited: inheritedEnvironment(process.env),
+    adapters,
     logger,
     close: async () => {
       stored.close();
@@ -193,7 +201,10 @@ class Runner implements Started {
   #control({ data, subject }: BusMessage): void {
     const control = readControl(data);
     if (!control) return this.#shared.logger.warn({ subject }, "a control could not be read");
-    for (const life of this.#lives()) life.cancel(control.claimId);
+    const { kind, claimId } = control;
+    for (const life of this.#lives())
+      if (kind === "cancel") life.cancel(claimId);
+      else life.finish(claimId);
   }
 
   async #live(): Promise<void> {
@@ -326,9 +337,8 @@ function readExecution(item: WorkItem, logger: Logger): Execution | null {
 function readControl(data: Uint8Array): Control | null {
   try {
     const control = decodeTrusted(data) as Partial<Control> | null;
-    return control?.kind === "cancel" && typeof control.claimId === "string"
-      ? (control as Control)
-      : null;
+    const known = control?.kind === "cancel" || control?.kind === "finish";
+    return known && typeof control.claimId === "string" ? (control as Control) : null;
   } catch {
     return null;
   }

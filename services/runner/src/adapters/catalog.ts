@@ -1,11 +1,24 @@
-/** The adapters that this runner has, by type. */
-import type { Adapter } from "./adapter.js";
+/** The adapters that a runner has, by type: its own, then what was loaded. */
+import type { Adapter } from "../adapter.js";
 import { noopAdapter } from "./noop.js";
 import { processAdapter } from "./process.js";
 
-const adapters: readonly Adapter[] = [processAdapter, noopAdapter];
-const byType = new Map(adapters.map((adapter) => [adapter.type, adapter]));
+export interface AdapterCatalog {
+  readonly all: readonly Adapter[];
+  /** For messages. */
+  readonly types: readonly string[];
+  find(type: string): Adapter | undefined;
+}
 
-export const findAdapter = (type: string): Adapter | undefined => byType.get(type);
-/** For messages. */
-export const adapterTypes = adapters.map((adapter) => adapter.type);
+/** The runner's own adapters. */
+export const ownAdapters = (): readonly Adapter[] => [processAdapter, noopAdapter];
+
+/** The later of two with the same type would win: whoever loads adapters refuses that. */
+export function createCatalog(adapters: readonly Adapter[]): AdapterCatalog {
+  const byType = new Map(adapters.map((adapter) => [adapter.type, adapter]));
+  return {
+    all: adapters,
+    types: adapters.map(({ type }) => type),
+    find: (type) => byType.get(type),
+  };
+}

@@ -1,29 +1,56 @@
 /** The adapter `process`: any command, with its arguments as they are, never through a shell. */
-import { findCommand } from "../command-path.js";
-import { processResult } from "../core/outcome.js";
-import { readPlan } from "./plan.js";
-import type { Adapter } from "./adapter.js";
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import { defineAdapter } from "../adapter.js";
+import { failedResult, processResult } from "../core/outcome.js";
 
 /** Of each stream, in the result: enough for an answer, far from the message limit (512 KiB). */
 const outputBytesMax = 64 * 1024;
+/** Far above what people write, far below what the kernel takes (128 KiB an argument, 2 MiB in all). */
+const argsMax = 4_096;
 
-export const processAdapter: Adapter = {
+const configSchema = z.looseObject({
+  command: z.string("Process adapter missing command").describe("A name in PATH, or a path"),
+  args: z
+    .array(z.string(), `must be a list of at most ${argsMax} strings`)
+    .max(argsMax)
+    .nullish()
+    .describe("Passed on as they are, never through a shell"),
+  cwd: z
+    .string("must be an absolute path")
+    .refine((path) => path === "" || isAbsolute(path), "must be an absolute path")
+    .nullish()
+    .describe("Default: the workspace"),
+});
+
+export const processAdapter = defineAdapter({
   type: "process",
-  inProcess: false,
-  plan: (context) => {
-    const { command } = context.execution.adapterConfig;
+  label: "Process",
+  starts: "processes",
+  configSchema,
+  execute: async (context) => {
+    const { command } = context.config;
     if (typeof command !== "string" || command.trim() === "")
-      return { ok: false, message: "Process adapter missing command" };
-    return readPlan(command, context);
+      return failedResult("Process adapter missing command");
+    const read = configSchema.safeParse(context.config);
+    if (!read.success) return failedResult(issueText(read.error));
+    const { args, cwd } = read.data;
+    const end = await context.launch({
+      command,
+      args: args ?? [],
+      cwd: cwd || context.workspace.cwd,
+    });
+    // Cut off by a limit, what it printed is no answer; the excerpts have it.
+    const limited = context.stop === "timeout" || context.stop === "idle";
+    const output = () => ({
+      stdout: context.tail("stdout", outputBytesMax),
+      stderr: context.tail("stderr", outputBytesMax),
+    });
+    return processResult(end, limited ? null : output);
   },
-  execute: async (plan, context) => {
-    const found = findCommand(plan.command, plan.cwd, context.environment.all["PATH"] ?? "");
-    const end = found.ok
-      ? await context.launch({ path: found.path, plan })
-      : { exitCode: null, signal: null, startError: found.reason };
-    return processResult(end, context.line.stop, plan.timeoutSec, () => ({
-      stdout: context.log.tail("stdout", outputBytesMax),
-      stderr: context.log.tail("stderr", outputBytesMax),
-    }));
-  },
-};
+});
+
+function issueText(error: z.ZodError): string {
+  const [issue] = error.issues;
+  return `adapterConfig.${String(issue?.path[0])} ${issue?.message}`;
+}

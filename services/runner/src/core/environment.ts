@@ -61,11 +61,15 @@ export function runEnvironment(
     else if (value.includes("\0")) refused.push(`${name}: contains NUL`);
     else {
       all[name] = value;
-      shown[name] = secretPattern.test(name) ? hidden : value;
+      shown[name] = shownValue(name, value);
     }
   }
   return { all, shown, refused, unresolved };
 }
+
+/** A value as events show it: hidden when its name speaks of a secret. */
+export const shownValue = (name: string, value: string): string =>
+  secretPattern.test(name) ? hidden : value;
 
 /** Who runs, and why; without prefix. Absent facts are absent variables. */
 function facts(execution: Execution, apiUrl: string): Record<string, string> {

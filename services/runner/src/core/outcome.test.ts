@@ -1,12 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { boundedInvocation } from "./invocation.js";
-import { processResult } from "./outcome.js";
+import { processResult, stoppedResult } from "./outcome.js";
 import { createStopLine, strongerStop } from "./stop.js";
 import type { Stop } from "./stop.js";
 
 const output = () => ({ stdout: "o", stderr: "e" });
 const cancel: Stop = { kind: "cancel" };
-const timeout: Stop = { kind: "timeout" };
+const timeout: Stop = { kind: "timeout", sec: 7 };
 const lost: Stop = { kind: "lost", reason: "deadline" };
 
 test.each([
@@ -35,13 +35,19 @@ test.each([
     { timedOut: true, errorMessage: "Timed out after 7s", errorCode: "timeout" },
   ],
   [
+    "silence",
+    { exitCode: null, signal: "SIGTERM", startError: null },
+    { kind: "idle", sec: 60 },
+    { timedOut: true, errorMessage: "No output for 60s", errorCode: "idle_timeout" },
+  ],
+  [
     "no start",
     { exitCode: null, signal: null, startError: "why" },
     timeout,
-    { timedOut: false, errorMessage: "why", errorCode: "adapter_failed" },
+    { timedOut: false, errorMessage: "why", errorCode: "adapter_failed", threw: true },
   ],
 ] as const)("given %s", (_, end, stop, expected) => {
-  expect(processResult(end, stop, 7, output)).toMatchObject(expected);
+  expect(stoppedResult(processResult(end, output), stop)).toMatchObject(expected);
 });
 
 test.each([

@@ -3,36 +3,31 @@
  * the actor's to decide; here only what happened is put into words. Pure.
  */
 import type { RunResult } from "@reveille/shared/protocol/execution";
+import type { ProcessEnd } from "../adapter.js";
 import type { Stop } from "./stop.js";
 
-export interface ProcessEnd {
-  exitCode: number | null;
-  signal: string | null;
-  /** It never came to life: why, complete and for people. */
-  startError: string | null;
-}
-
-/** What the adapter `process` answers; `output` is asked for only when it is part of the result. */
+/** What the end of a process means; null: its output is no part of the result. */
 export function processResult(
   end: ProcessEnd,
-  stop: Stop | null,
-  timeoutSec: number,
-  output: () => { stdout: string; stderr: string },
+  output: (() => { stdout: string; stderr: string }) | null,
 ): RunResult {
   if (end.startError !== null) return failedResult(end.startError);
   const { exitCode, signal } = end;
-  if (stop?.kind === "timeout")
-    return {
-      exitCode,
-      signal,
-      timedOut: true,
-      errorMessage: `Timed out after ${timeoutSec}s`,
-      errorCode: "timeout",
-    };
-  const result = { exitCode, signal, timedOut: false, resultJson: output() };
+  const result = { exitCode, signal, timedOut: false, ...(output ? { resultJson: output() } : {}) };
   if (signal !== null) return { ...result, errorMessage: `Process was killed by ${signal}` };
   if (exitCode !== 0) return { ...result, errorMessage: `Process exited with code ${exitCode}` };
   return result;
+}
+
+/** The result of what was ended by a limit: whatever it says of itself, the limit is the reason. */
+export function stoppedResult(result: RunResult, stop: Stop | null): RunResult {
+  if (stop === null || result.threw || (stop.kind !== "timeout" && stop.kind !== "idle"))
+    return result;
+  const why =
+    stop.kind === "timeout"
+      ? { errorMessage: `Timed out after ${stop.sec}s`, errorCode: "timeout" }
+      : { errorMessage: `No output for ${stop.sec}s`, errorCode: "idle_timeout" };
+  return { ...result, timedOut: true, ...why };
 }
 
 /** A run that failed before anything was started. */
@@ -42,6 +37,7 @@ export const failedResult = (errorMessage: string, errorCode = "adapter_failed")
   timedOut: false,
   errorMessage: errorMessage.slice(0, 16_384),
   errorCode,
+  threw: true,
 });
 
 /** A run that was cancelled between its go and its start. */

@@ -4,7 +4,12 @@
 import type { RunLost } from "@reveille/shared/protocol/execution";
 
 export type LostReason = RunLost["reason"];
-export type Stop = { kind: "cancel" } | { kind: "timeout" } | { kind: "lost"; reason: LostReason };
+/** `sec`: the limit that has passed. */
+export type Stop =
+  | { kind: "cancel" }
+  | { kind: "timeout"; sec: number }
+  | { kind: "idle"; sec: number }
+  | { kind: "lost"; reason: LostReason };
 
 /**
  * The first reason stands, except that "lost" replaces the others: the attempt may already belong to
@@ -18,27 +23,39 @@ export function strongerStop(current: Stop | null, next: Stop): Stop {
 /** One attempt's stop: asked for from several sides, heard by the adapter and the process tree. */
 export interface StopLine {
   readonly stop: Stop | null;
+  /** Aborted with the first stop. */
+  readonly signal: AbortSignal;
+  /** Aborted by `finish`. */
+  readonly final: AbortSignal;
   ask(stop: Stop): void;
   /** Called at once when a stop was asked for before, then with every reason that replaces it. */
   listen(listener: (stop: Stop) => void): void;
+  /** The final word on this run was reported: no reason to end it by force, but nothing is left to wait for. */
+  finish(): void;
 }
 
 export function createStopLine(): StopLine {
   let current: Stop | null = null;
   const listeners: ((stop: Stop) => void)[] = [];
+  const stopping = new AbortController();
+  const finishing = new AbortController();
   return {
     get stop() {
       return current;
     },
+    signal: stopping.signal,
+    final: finishing.signal,
     ask: (stop) => {
       const next = strongerStop(current, stop);
       if (next === current) return;
       current = next;
+      stopping.abort();
       for (const listener of listeners) listener(next);
     },
     listen: (listener) => {
       listeners.push(listener);
       if (current) listener(current);
     },
+    finish: () => finishing.abort(),
   };
 }

@@ -1,0 +1,259 @@
+/**
+ * One attempt as its adapter sees it: the context of the contract, made of what the runner has. Owns
+ * the wall clock, the event of the invocation, and that nothing an adapter has begun outlives it.
+ */
+import type {
+  Execution,
+  RunEvent,
+  RunResult,
+  UsageSoFar,
+} from "@reveille/shared/protocol/execution";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type {
+  Adapter,
+  AdapterContext,
+  AdapterLimits,
+  Invocation,
+  LaunchSpec,
+  ProcessEnd,
+} from "./adapter.js";
+import { findCommand } from "./command-path.js";
+import { LifelineGone } from "./containment/tree.js";
+import type { Trees } from "./containment/tree.js";
+import { shownValue } from "./core/environment.js";
+import { boundedInvocation } from "./core/invocation.js";
+import { createStopLine } from "./core/stop.js";
+import type { LostReason, StopLine } from "./core/stop.js";
+import { warningEvent } from "./warning-event.js";
+import type { Prepared } from "./prepare.js";
+import { runProcess } from "./process-run.js";
+import type { RunLog } from "./run-log.js";
+
+export interface AdapterRunParts {
+  execution: Execution;
+  adapter: Adapter;
+  prepared: Prepared;
+  limits: AdapterLimits;
+  log: RunLog;
+  line: StopLine;
+  apiUrl: string;
+  trees: Trees;
+  /** A process is about to be started, with or without a spare. */
+  onStart: (spare: boolean) => void;
+  lostBy: () => LostReason | null;
+  tell: (event: RunEvent) => void;
+  used: (soFar: UsageSoFar) => void;
+  logger: Logger;
+}
+
+/** After a stop and its grace, an adapter that still has not answered is left behind after this. */
+const abandonMs = 2_000;
+/** What a timer can hold (2^31 ms), a little less. */
+const clockSecMax = 2_147_000;
+
+/** Runs the adapter to its end, within the limits. @throws what the adapter throws. */
+export async function runAdapter(parts: AdapterRunParts): Promise<RunResult> {
+  const { adapter, limits, line, tell } = parts;
+  const clock = startClock(limits.timeoutSec, line);
+  const launches = new Launches(parts);
+  line.listen((stop) => {
+    if (stop.kind === "idle") tell(warningEvent(`no output for ${stop.sec}s: the run is ended`));
+  });
+  const abandoned = whenAbandoned(line, limits.graceMs, launches);
+  try {
+    const result = await Promise.race([
+      adapter.execute(contextOf(parts, launches, clock)),
+      abandoned.happens,
+    ]);
+    if (await launches.settle())
+      tell(warningEvent(`the adapter ${adapter.type} ended before its process, which was killed`));
+    return completed(result, launches.soFar);
+  } finally {
+    clock.stop();
+    abandoned.over();
+    await launches.settle();
+  }
+}
+
+/** An adapter's answer with what it left out; what it had reported on the way is not lost. */
+const completed = (result: Partial<RunResult>, soFar: UsageSoFar): RunResult => ({
+  exitCode: result.errorMessage ? null : 0,
+  signal: null,
+  timedOut: false,
+  ...soFar,
+  ...result,
+});
+
+interface Clock {
+  restart(seconds: number): void;
+  stop(): void;
+}
+function startClock(seconds: number, line: StopLine): Clock {
+  const after = (sec: number): NodeJS.Timeout =>
+    setTimeout(() => line.ask({ kind: "timeout", sec }), sec * 1_000);
+  let timer = after(seconds);
+  return {
+    restart: (sec) => {
+      clearTimeout(timer);
+      timer = after(Math.min(Math.max(sec, 0.001), clockSecMax));
+    },
+    stop: () => clearTimeout(timer),
+  };
+}
+
+/**
+ * An adapter that does not heed its signal would hold the slot for ever. With a process of its own alive
+ * it is waited for all the same: that one is being killed, and "finished" must not be said before.
+ */
+function whenAbandoned(line: StopLine, graceMs: number, launches: Launches) {
+  let timer: NodeJS.Timeout | null = null;
+  const happens = new Promise<Partial<RunResult>>((resolve) => {
+    const look = (): void => {
+      if (launches.live) timer = setTimeout(look, abandonMs);
+      else resolve({ errorMessage: "The adapter did not end when it was told to" });
+    };
+    line.listen((stop) => {
+      timer ??= setTimeout(look, (stop.kind === "lost" ? 0 : graceMs) + abandonMs);
+    });
+  });
+  return {
+    happens,
+    over: () => {
+      if (timer) clearTimeout(timer);
+    },
+  };
+}
+
+function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): AdapterContext {
+  const { execution, prepared, limits, log, line, apiUrl, tell } = parts;
+  const { companyId, agentId, agentName, runId, attempt, taskKey, issueId, session } = execution;
+  let passed: Promise<void> = Promise.resolve();
+  let pass: (() => void) | null = null;
+  log.onPressure((pressed) => {
+    if (pressed) passed = new Promise((resolve) => (pass = resolve));
+    else pass?.();
+  });
+  return {
+    run: { id: runId, attempt, companyId, taskKey, issueId, context: prepared.context },
+    agent: { id: agentId, companyId, name: agentName },
+    session,
+    workspace: prepared.workspace,
+    config: prepared.config,
+    env: prepared.environment.all,
+    api: { url: apiUrl, token: prepared.token },
+    limits,
+    get stop() {
+      return line.stop?.kind ?? null;
+    },
+    signal: line.signal,
+    final: line.final,
+    log: (stream, chunk) => {
+      log.write(stream, Buffer.from(chunk));
+      return passed;
+    },
+    tail: (stream, bytesMax) => log.tail(stream, bytesMax),
+    invoked: (invocation) => launches.invoked(invocation),
+    warn: (message) => tell(warningEvent(message)),
+    report: (used) => launches.report(used),
+    restartClock: (seconds) => clock.restart(seconds),
+    launch: (spec) => launches.launch(spec),
+  };
+}
+
+const notStarted = (startError: string): ProcessEnd => ({
+  exitCode: null,
+  signal: null,
+  startError,
+});
+
+/** What an attempt does to be told: its processes (one at a time, each in the attempt's tree), its invocation, its usage. */
+class Launches {
+  /** The usage as it was last reported. */
+  soFar: UsageSoFar = {};
+  readonly #parts: AdapterRunParts;
+  #told = false;
+  #current: { end: Promise<ProcessEnd>; line: StopLine } | null = null;
+
+  constructor(parts: AdapterRunParts) {
+    this.#parts = parts;
+  }
+
+  get live(): boolean {
+    return this.#current !== null;
+  }
+
+  invoked(invocation: Invocation): void {
+    if (this.#told) return;
+    this.#told = true;
+    const { adapter, tell } = this.#parts;
+    tell({
+      eventType: "adapter.invoke",
+      stream: "system",
+      level: "info",
+      message: "adapter invocation",
+      payload: boundedInvocation({ adapterType: adapter.type, ...invocation }),
+      at: new Date().toISOString(),
+    });
+  }
+
+  report(used: UsageSoFar): void {
+    this.soFar = { ...this.soFar, ...used };
+    this.#parts.used(this.soFar);
+  }
+
+  async launch(spec: LaunchSpec): Promise<ProcessEnd> {
+    const { adapter, prepared, line } = this.#parts;
+    if (adapter.starts === "nothing")
+      return notStarted(`The adapter ${adapter.type} says that it starts nothing`);
+    if (this.#current) return notStarted("A process of this run is still alive");
+    const { command, args = [], cwd = prepared.workspace.cwd, env = {} } = spec;
+    const shown: Record<string, string> = { ...prepared.environment.shown };
+    for (const [name, value] of Object.entries(env)) shown[name] = shownValue(name, value);
+    this.invoked({ command, commandArgs: args, cwd, env: shown });
+    if (line.stop) return notStarted("The run was ended before its process was started");
+    const all = { ...prepared.environment.all, ...env };
+    const found = findCommand(command, cwd, all["PATH"] ?? "");
+    if (!found.ok) return notStarted(found.reason);
+    // A line of its own: what is left behind is killed without a word to the rest.
+    const own = createStopLine();
+    line.listen((stop) => own.ask(stop));
+    const end = this.#start(found.path, { args, cwd, env: all }, spec.onOutput, own);
+    this.#current = { end, line: own };
+    try {
+      return await end;
+    } finally {
+      this.#current = null;
+    }
+  }
+
+  /** Kills what still lives. True when something did. */
+  async settle(): Promise<boolean> {
+    const current = this.#current;
+    if (!current) return false;
+    current.line.ask({ kind: "lost", reason: "drained" });
+    await current.end;
+    return true;
+  }
+
+  async #start(
+    path: string,
+    spec: { args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> },
+    onOutput: LaunchSpec["onOutput"],
+    line: StopLine,
+  ): Promise<ProcessEnd> {
+    const { execution, limits, log, trees, onStart, lostBy, logger } = this.#parts;
+    const { graceMs, idleTimeoutSec } = limits;
+    const onIdle = (): void => this.#parts.line.ask({ kind: "idle", sec: idleTimeoutSec });
+    const start = { path, ...spec, graceMs, idleTimeoutSec, onIdle };
+    try {
+      const tree = trees.open(execution.runId, execution.attempt, start);
+      onStart(tree.spare);
+      return await runProcess(tree, onOutput ? { ...start, onOutput } : start, log, line, logger);
+    } catch (error) {
+      if (!(error instanceof LifelineGone)) throw error;
+      // Whoever cut it will say why; if it was nobody we know, the guard cannot be alive.
+      this.#parts.line.ask({ kind: "lost", reason: lostBy() ?? "guard_gone" });
+      return notStarted("the runner's lifeline was cut");
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * What is told of an attempt while it runs: its events, and what it has used. The first report of a run
+ * that lasts goes out soon, further ones at most once a second; whatever a short run has to say travels
+ * with its end. Reports are numbered and leave one after another, the next when the last is stored: the
+ * actor takes an older number for a repeat.
+ */
+import type { Execution, RunEvent, UsageSoFar } from "@reveille/shared/protocol/execution";
+import type { Reports } from "./reports.js";
+import { warningEvent } from "./warning-event.js";
+
+export interface Progress {
+  tell(event: RunEvent): void;
+  /** The latest stands for all before it. */
+  used(soFar: UsageSoFar): void;
+  /** Nothing more comes: waits for what is on its way, and answers what has to travel with the end. */
+  close(): Promise<{ events: RunEvent[]; progressCount: number }>;
+}
+interface Claim {
+  runId: string;
+  attempt: number;
+  claimId: string;
+  incarnation: string;
+}
+
+/** Runs shorter than this tell their invocation with their end: one message less. */
+const shortRunMs = 50;
+const everyMs = 1_000;
+/** What a report may hold (`runProgressSchema`). */
+const reportEventsMax = 64;
+/** In characters of JSON, at most three bytes each: a quarter of the message limit (512 KiB). */
+const reportCharsMax = 44_000;
+/** Waiting events: a minute's worth at one report a second would be 3,840; nobody reads those. */
+const waitingMax = 512;
+
+export function createProgress(
+  reports: Pick<Reports, "progress">,
+  execution: Execution,
+  claim: Claim,
+): Progress {
+  return new ProgressReports(reports, execution, claim);
+}
+
+class ProgressReports implements Progress {
+  readonly #reports: Pick<Reports, "progress">;
+  readonly #execution: Execution;
+  readonly #claim: Claim;
+  #events: RunEvent[] = [];
+  #leftOut = 0;
+  #usage: UsageSoFar | null = null;
+  #count = 0;
+  #sending: Promise<void> | null = null;
+  /** The last report could not be stored and is sent again until it is answered: nothing may overtake it. */
+  #stuck = false;
+  #timer: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  constructor(reports: Pick<Reports, "progress">, execution: Execution, claim: Claim) {
+    this.#reports = reports;
+    this.#execution = execution;
+    this.#claim = claim;
+  }
+
+  tell(event: RunEvent): void {
+    if (this.#events.length < waitingMax) this.#events.push(event);
+    else this.#leftOut += 1;
+    this.#plan();
+  }
+
+  used(soFar: UsageSoFar): void {
+    this.#usage = soFar;
+    this.#plan();
+  }
+
+  async close(): Promise<{ events: RunEvent[]; progressCount: number }> {
+    this.#closed = true;
+    if (this.#timer) clearTimeout(this.#timer);
+    await this.#sending;
+    if (this.#leftOut > 0)
+      this.#events.push(warningEvent(`${this.#leftOut} events were too many and are left out`));
+    // What does not fit beside the result goes before it. The result has the usage itself.
+    while (!this.#stuck && fitting(this.#events) < this.#events.length) await this.#send();
+    return { events: this.#take(), progressCount: this.#count };
+  }
+
+  #plan(): void {
+    if (this.#closed || this.#timer || this.#sending || this.#stuck) return;
+    const pauseMs = this.#count === 0 ? shortRunMs : everyMs;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#sending = this.#send().finally(() => {
+        this.#sending = null;
+        if (this.#events.length > 0 || this.#usage) this.#plan();
+      });
+    }, pauseMs);
+  }
+
+  /** Never rejects. */
+  async #send(): Promise<void> {
+    this.#count += 1;
+    const usage = this.#usage;
+    this.#usage = null;
+    let answered = false;
+    const stored = await this.#reports.progress(
+      this.#execution,
+      { ...this.#claim, progressId: this.#count, events: this.#take(), usage },
+      () => {
+        answered = true;
+        this.#stuck = false;
+        this.#plan();
+      },
+    );
+    this.#stuck = !stored && !answered;
+  }
+
+  #take(): RunEvent[] {
+    return this.#events.splice(0, Math.max(1, fitting(this.#events)));
+  }
+}
+
+/** How many of the first events fit into one report. */
+function fitting(events: readonly RunEvent[]): number {
+  let chars = 0;
+  let count = 0;
+  for (const event of events) {
+    chars += JSON.stringify(event).length;
+    if (count >= reportEventsMax || (count > 0 && chars > reportCharsMax)) break;
+    count += 1;
+  }
+  return count;
+}

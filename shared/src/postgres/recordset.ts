@@ -38,17 +38,18 @@ const record = (columns: readonly Column[], param: string): string =>
 const valueOf = ({ key, absent }: Column): string =>
   absent === null ? `x."${key}"` : `coalesce(x."${key}", ${absent})`;
 
-/** `insert into T (…) select … from the records of `param``. */
+/** `insert into T (…) select … from the records of `param`` (`x`); `values`: SQL in the place of a record's own value. */
 export function insertRecords(
   table: PgTable,
   keys: readonly string[],
   param: string,
-  suffix = "",
+  values: Readonly<Record<string, string>> = {},
 ): string {
   const columns = columnsOf(table, keys);
+  const selected = columns.map((column) => values[column.key] ?? valueOf(column));
   return (
     `insert into "${getTableName(table)}" (${columns.map(({ name }) => name).join(", ")}) ` +
-    `select ${columns.map(valueOf).join(", ")} from ${record(columns, param)} ${suffix}`
+    `select ${selected.join(", ")} from ${record(columns, param)}`
   );
 }
 

@@ -4,6 +4,8 @@
  * count. The rules follow Paperclip's, so that its data reads the same.
  */
 
+import { headOf } from "./text.js";
+
 type Json = Record<string, unknown>;
 
 /** A session as it is kept for one task of one agent under one adapter type. */
@@ -22,7 +24,7 @@ export interface SessionCodec {
 const displayIdMax = 128;
 /** Cut to what the column and the API show. */
 export const cutDisplayId = (id: string | null): string | null =>
-  id === null ? null : id.slice(0, displayIdMax);
+  id === null ? null : headOf(id, displayIdMax);
 
 export const nonBlank = (value: unknown): string | null =>
   typeof value === "string" && value.trim() !== "" ? value.trim() : null;

@@ -2,7 +2,10 @@
  * Admission: the one way to a slot. Walks the queue in order while slots are free; a run with an issue
  * takes the issue's lock together with its slot, so a queued run holds nothing and blocks nobody.
  */
+import { companyOverBudget, stopForCompany } from "./budget.js";
 import type { Draft } from "./draft.js";
+import { sessionFor, sessionIdBefore } from "./session.js";
+import { carriedOn } from "./spend.js";
 import type { RunState } from "./state.js";
 import { freeSlots, isInvokable } from "./state.js";
 
@@ -16,6 +19,10 @@ export function admitQueued(draft: Draft): boolean {
     if (freeSlots(state) === 0 || !isInvokable(state.agent.status)) return true;
     const next = state.runs.find((run) => run.phase === "queued");
     if (!next) return true;
+    if (companyOverBudget(draft)) {
+      stopForCompany(draft, null);
+      return true;
+    }
     if (next.issueId !== null) {
       const lock = draft.inputs.locks.get(next.id);
       if (lock === undefined) {
@@ -46,6 +53,11 @@ export function dispatch(draft: Draft, run: RunState): void {
     claim: null,
     // Each attempt numbers its progress reports from 1: without this a repeated attempt's would pass for repeats.
     progressSeen: 0,
+    // What was said of a lost attempt's result is void with it; what it used stays spent.
+    reported: carriedOn(run.reported),
+    finishRequested: false,
+    // The freshest: another run of the task may have ended since this one was queued.
+    sessionIdBefore: sessionIdBefore(draft.state, run),
     dispatchedAtMs: draft.delivery.atMs,
     holdsIssue: run.issueId !== null,
   } as const;
@@ -81,9 +93,6 @@ export const dispatchEffect = (state: Draft["state"], run: RunState) =>
       context: run.context,
       taskKey: run.taskKey,
       issueId: run.issueId,
-      session:
-        state.sessionId === null
-          ? null
-          : { id: state.sessionId, params: null, displayId: state.sessionId },
+      session: sessionFor(state, run),
     },
   }) as const;

@@ -21,3 +21,21 @@ export function settleAgent(draft: Draft, outcome: TerminalStatus | "running"): 
   draft.row({ table: "agents", op: "update", row: { id: agent.id, status, ...heartbeat } });
   draft.announce("agent.status", { agentId: agent.id, status, outcome, ...heartbeat });
 }
+
+/** Closes the gate for a reason of our own, not asked for by anybody: state, row and the event for consoles. */
+export function pauseAgent(draft: Draft, pauseReason: string): void {
+  const { id } = draft.state.agent;
+  draft.changeAgent({ status: "paused", pauseReason });
+  draft.row({
+    table: "agents",
+    op: "update",
+    row: {
+      id,
+      status: "paused",
+      pauseReason,
+      pausedAt: isoTime(draft.delivery.atMs),
+      pauseChanged: true,
+    },
+  });
+  draft.announce("agent.status", { agentId: id, status: "paused" });
+}

@@ -13,6 +13,8 @@ import type { AgentState, Json, Position, RunState, WaitState } from "./state.js
 export class Draft {
   readonly delivery: Delivery;
   readonly inputs: Inputs;
+  /** The state before this message. */
+  readonly before: AgentState;
   #state: AgentState;
   readonly #rows: Row[] = [];
   readonly #effects: Effect[] = [];
@@ -21,6 +23,7 @@ export class Draft {
 
   constructor(state: AgentState, delivery: Delivery, inputs: Inputs) {
     this.#state = state;
+    this.before = state;
     this.delivery = delivery;
     this.inputs = inputs;
   }

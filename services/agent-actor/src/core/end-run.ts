@@ -1,26 +1,41 @@
 /**
- * The one way in which a run ends: row, wake, event, runtime state, cost, agent status and the lock that
- * is owed go into one decision, so into one transaction (G8). Afterwards the freed slot is filled.
+ * The one way in which a run ends: row, wake, event, session, runtime state, cost, agent status and the
+ * lock that is owed go into one decision, so into one transaction (G8). Terminal is final: a run that is
+ * over is in no state any more, so nothing can end it again.
  */
-import type { LogSeal, RunFinished, RunResult } from "@reveille/shared/protocol/execution";
-import { deriveId } from "@reveille/shared/protocol/ids";
+import type {
+  LogSeal,
+  RunFinished,
+  RunResult,
+  UsageSoFar,
+} from "@reveille/shared/protocol/execution";
+import { tailOf } from "@reveille/shared/protocol/text";
 import { isoTime } from "@reveille/shared/protocol/time";
 import { settleAgent } from "./agent-status.js";
 import type { Draft } from "./draft.js";
 import type { Ending } from "./outcome.js";
-import { costMicrosOf, sessionAfter, usageJson, wakeStatusOf } from "./outcome.js";
+import { wakeStatusOf } from "./outcome.js";
 import { announceRun, writeEvent } from "./run-events.js";
-import type { RunState } from "./state.js";
+import { resultJson } from "./run-result.js";
+import { keepSession } from "./session.js";
+import { chargeRun, microsOf, usageJson, usageOf } from "./spend.js";
+import type { Json, RunState } from "./state.js";
 
 export interface Evidence {
   result: RunResult;
-  log: LogSeal;
-  stdoutExcerpt: string;
-  stderrExcerpt: string;
-  containment: RunFinished["containment"];
+  /** Null when its runner was lost before it could seal the log. */
+  sealed: {
+    log: LogSeal;
+    stdoutExcerpt: string;
+    stderrExcerpt: string;
+    containment: RunFinished["containment"];
+  } | null;
 }
 
-/** Ends a live run. `evidence` is there when a process (or what stands for it) really ran. */
+/** 32 Ki characters of each stream, the last ones, as the reference keeps. */
+const excerptMax = 32 * 1024;
+
+/** Ends a live run. `evidence` is there when a process (or what stands for it) came to a result. */
 export function endRun(
   draft: Draft,
   run: RunState,
@@ -29,16 +44,20 @@ export function endRun(
 ): void {
   const finishedAt = isoTime(draft.delivery.atMs);
   const seq = run.lastEventSeq + 1;
-  const sessionId = evidence
-    ? sessionAfter(evidence.result, draft.state.sessionId)
-    : draft.state.sessionId;
+  // What threw has no result: its sessions and its usage are what they were before.
+  const result = evidence?.result.threw ? null : (evidence?.result ?? null);
+  const used = usageOf(run.reported, result);
+  const left = run.startedAtMs === null ? null : { result, error: ending.error };
+  const sessionIdAfter = left && keepSession(draft, run, left);
   draft.endRun(run, {
     status: ending.status,
     error: ending.error,
     errorCode: ending.errorCode,
     finishedAt,
     lastEventSeq: seq,
-    ...(evidence ? evidenceColumns(evidence, sessionId) : {}),
+    usageJson: usageJson(used, result),
+    sessionIdAfter,
+    ...(evidence ? evidenceColumns(evidence) : {}),
   });
   draft.row({
     table: "wakes",
@@ -52,41 +71,51 @@ export function endRun(
     },
   });
   announceRun(draft, run, ending);
-  writeEvent(draft, run.id, seq, {
-    eventType: "lifecycle",
-    level:
-      ending.status === "succeeded" ? "info" : ending.status === "cancelled" ? "warn" : "error",
-    message: `run ${ending.status}`,
-    payload: { status: ending.status, exitCode: evidence?.result.exitCode ?? null },
-  });
-  if (evidence) account(draft, run, ending, evidence, sessionId);
+  writeEvent(draft, run.id, seq, closingEvent(ending, evidence));
+  if (left) {
+    writeRuntimeState(draft, run, ending, used);
+    chargeRun(draft, run, used, result);
+  }
   settleAgent(draft, ending.status);
 }
 
-const evidenceColumns = ({ result, log, ...rest }: Evidence, sessionId: string | null) => ({
-  exitCode: result.exitCode,
-  signal: result.signal,
-  usageJson: usageJson(result),
-  resultJson: result.resultJson ?? null,
-  sessionIdAfter: sessionId,
-  logBytes: log.bytes,
-  logSha256: log.sha256,
-  logCut: log.cut ?? null,
-  logCompressed: false,
-  ...rest,
-});
+/** Where no result came to be, the last event is the error itself. */
+function closingEvent(ending: Ending, evidence: Evidence | null): Parameters<typeof writeEvent>[3] {
+  if (ending.status === "failed" && (evidence === null || evidence.result.threw))
+    return { eventType: "error", level: "error", message: ending.error };
+  const level =
+    ending.status === "succeeded" ? "info" : ending.status === "cancelled" ? "warn" : "error";
+  return {
+    eventType: "lifecycle",
+    level,
+    message: `run ${ending.status}`,
+    payload: { status: ending.status, exitCode: evidence?.result.exitCode ?? null },
+  };
+}
 
-function account(
-  draft: Draft,
-  run: RunState,
-  ending: Ending,
-  { result }: Evidence,
-  sessionId: string | null,
-): void {
-  const { agent } = draft.state;
-  const costMicros = costMicrosOf(result);
-  const usage = result.usage ?? { inputTokens: 0, outputTokens: 0, cachedInputTokens: 0 };
-  draft.changeState({ sessionId });
+function evidenceColumns({ result, sealed }: Evidence): Json {
+  return {
+    exitCode: result.exitCode,
+    signal: result.signal,
+    resultJson: resultJson(result),
+    ...(sealed
+      ? {
+          logBytes: sealed.log.bytes,
+          logSha256: sealed.log.sha256,
+          // A log that could not be kept whole says so; it never turns the outcome.
+          logCut: sealed.log.cut ?? null,
+          logCompressed: false,
+          stdoutExcerpt: tailOf(sealed.stdoutExcerpt, excerptMax),
+          stderrExcerpt: tailOf(sealed.stderrExcerpt, excerptMax),
+          containment: sealed.containment,
+        }
+      : {}),
+  };
+}
+
+/** Totals are added up by the commit; the rest is what the last run left. */
+function writeRuntimeState(draft: Draft, run: RunState, ending: Ending, used: UsageSoFar): void {
+  const { agent, sessionId } = draft.state;
   draft.row({
     table: "runtimeStates",
     op: "upsert",
@@ -98,30 +127,9 @@ function account(
       lastRunId: run.id,
       lastRunStatus: ending.status,
       lastError: ending.error,
-      inputTokens: usage.inputTokens,
-      outputTokens: usage.outputTokens,
-      cachedInputTokens: usage.cachedInputTokens,
-      costMicros,
+      ...used.usage,
+      costMicros: microsOf(used.costUsd),
       updatedAt: isoTime(draft.delivery.atMs),
-    },
-  });
-  if (costMicros === 0 && usage.inputTokens + usage.outputTokens + usage.cachedInputTokens === 0)
-    return;
-  draft.row({
-    table: "costs",
-    op: "insert",
-    row: {
-      id: deriveId("cost", run.id),
-      companyId: agent.companyId,
-      agentId: agent.id,
-      issueId: run.issueId,
-      runId: run.id,
-      provider: result.provider ?? "unknown",
-      model: result.model ?? "unknown",
-      ...usage,
-      costMicros,
-      costCents: Math.round(costMicros / 10_000),
-      occurredAt: isoTime(draft.delivery.atMs),
     },
   });
 }

@@ -1,5 +1,6 @@
 /** A run as it begins: queued, with nothing but what its wake says. */
 import type { Draft } from "./draft.js";
+import { rememberSession, sessionIdBefore } from "./session.js";
 import type { RunState, WaitState } from "./state.js";
 
 /** What a wake knows of the run that it leads to; a wake that waited for its issue knows the same. */
@@ -10,7 +11,9 @@ type Cause = Pick<
 
 /** Adds the run to the queue and tells consoles. Its place is that of the message which is decided. */
 export function addQueuedRun(draft: Draft, cause: Cause): void {
-  const { delivery, state } = draft;
+  const { delivery } = draft;
+  rememberSession(draft, cause.taskKey);
+  const { state } = draft;
   const run: RunState = {
     id: cause.runId,
     wakeRequestId: cause.requestId,
@@ -34,7 +37,7 @@ export function addQueuedRun(draft: Draft, cause: Cause): void {
     position: { generation: delivery.generation, sequence: delivery.sequence },
     lastEventSeq: 0,
     progressSeen: 0,
-    sessionIdBefore: state.sessionId,
+    sessionIdBefore: sessionIdBefore(state, cause),
     retryOfRunId: null,
     retryNumber: 0,
     notBeforeMs: null,

@@ -2,9 +2,9 @@
 import type { AgentCommand, Configure } from "@reveille/shared/protocol/commands";
 import { isoTime } from "@reveille/shared/protocol/time";
 import { admitQueued } from "./admit.js";
+import { cancelRun } from "./cancel-run.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
-import { cancelRun } from "./on-cancel.js";
 import { nextTimerAfter, readPolicy } from "./policy.js";
 import type { AgentStatus } from "./state.js";
 import { isRunning } from "./state.js";

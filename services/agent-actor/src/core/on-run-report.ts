@@ -10,11 +10,14 @@ import type {
   RunProgress,
 } from "@reveille/shared/protocol/execution";
 import { admitQueued, dispatch } from "./admit.js";
+import { enforceBudget } from "./budget.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
 import { endRun } from "./end-run.js";
-import { outcomeOf } from "./outcome.js";
+import { cancelledBy, outcomeOf } from "./outcome.js";
 import { appendEvent } from "./run-events.js";
+import { mergeReported } from "./run-result.js";
+import { withUsage } from "./spend.js";
 import type { RunState } from "./state.js";
 import { isRunning } from "./state.js";
 
@@ -29,8 +32,10 @@ export function onRunProgress(draft: Draft, report: RunProgress): Decision {
   if (typeof run === "string") return answered(draft, report, "progress", run);
   if (report.progressId <= run.progressSeen)
     return answered(draft, report, "progress", "committed", "duplicate");
-  draft.changeRun(run.id, { progressSeen: report.progressId });
+  const used = report.usage ? { reported: withUsage(run.reported, report.usage) } : {};
+  draft.changeRun(run.id, { progressSeen: report.progressId, ...used });
   for (const event of report.events) appendEvent(draft, run.id, event);
+  if (report.usage) enforceBudget(draft, run.id);
   return answered(draft, report, "progress", "committed");
 }
 
@@ -38,7 +43,9 @@ export function onRunFinished(draft: Draft, report: RunFinished): Decision {
   const run = claimedRun(draft, report);
   if (typeof run === "string") return answered(draft, report, "finished", run);
   for (const event of report.events) appendEvent(draft, run.id, event);
-  endRun(draft, draft.run(run.id)!, outcomeOf(report.result, run.cancel), report);
+  const result = mergeReported(report.result, run.reported?.patch ?? {});
+  endRun(draft, draft.run(run.id)!, outcomeOf(result, run.cancel), { result, sealed: report });
+  enforceBudget(draft);
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return answered(draft, report, "finished", "committed");
 }
@@ -69,11 +76,21 @@ function claimedRun(draft: Draft, report: Claimed): RunState | "stale" | "gone" 
   return current ? run : "stale";
 }
 
+/** What stands for the result of a process that is gone, where the agent's own final word has to do. */
+const noResult = { exitCode: null, signal: null, timedOut: false } as const;
+
 /**
  * A lost attempt is repeated in the same run, with its slot and its lock; when its losses are used up it
- * fails, and a run whose end was asked for is cancelled. False when a lock has to be asked for first.
+ * fails, and a run whose end was asked for is cancelled. A run that has said its final word has done its
+ * work and ends by that word. False when a lock has to be asked for first.
  */
 function lose(draft: Draft, run: RunState, cause: string): boolean {
+  if (run.cancel === null && run.finishRequested) {
+    const result = mergeReported(noResult, run.reported?.patch ?? {});
+    endRun(draft, run, outcomeOf(result, null), { result, sealed: null });
+    enforceBudget(draft);
+    return admitQueued(draft);
+  }
   if (run.cancel === null && run.losses < draft.state.policy.lossesMax) {
     appendEvent(draft, run.id, {
       eventType: "lifecycle",
@@ -88,9 +105,10 @@ function lose(draft: Draft, run: RunState, cause: string): boolean {
     return true;
   }
   const ending = run.cancel
-    ? ({ status: "cancelled", error: run.cancel.reason, errorCode: "cancelled" } as const)
+    ? cancelledBy(run.cancel.reason)
     : ({ status: "failed", error: `Process lost -- ${cause}`, errorCode: "process_lost" } as const);
   endRun(draft, run, ending, null);
+  enforceBudget(draft);
   return admitQueued(draft);
 }
 

@@ -1,39 +1,63 @@
 import { expect, test } from "vitest";
-import { costMicrosOf, sessionAfter, usageJson } from "./outcome.js";
+import { budgetReasons, cancelledBy, outcomeOf, wakeStatusOf } from "./outcome.js";
 import { resultOf } from "./testing/fixtures.js";
 
 test.each([
-  [{}, null],
+  [{}, "succeeded", null, null],
+  [{ exitCode: null }, "succeeded", null, null],
+  [{ exitCode: 3 }, "failed", "Adapter failed", "adapter_failed"],
+  [{ errorMessage: "no" }, "failed", "no", "adapter_failed"],
+  [{ errorMessage: "" }, "succeeded", null, null],
   [
-    { usage: { inputTokens: 1, outputTokens: 2, cachedInputTokens: 3 } },
-    { inputTokens: 1, outputTokens: 2, cachedInputTokens: 3 },
+    { exitCode: 3, errorMessage: "Process exited with code 3", errorCode: "special" },
+    "failed",
+    "Process exited with code 3",
+    "special",
   ],
-  [{ costUsd: 0 }, { costUsd: 0 }],
   [
-    { costUsd: 0.5, billingType: "api" },
-    { costUsd: 0.5, billingType: "api" },
+    { exitCode: null, signal: "SIGKILL" },
+    "failed",
+    "Process was killed by SIGKILL",
+    "adapter_failed",
   ],
-] as const)("O4 what %j leaves as usage", (result, expected) => {
-  expect(usageJson(resultOf(result))).toEqual(expected);
+  [{ timedOut: true }, "timed_out", "Timed out", "timeout"],
+  [
+    { timedOut: true, exitCode: 1, errorMessage: "Timed out after 5s" },
+    "timed_out",
+    "Timed out after 5s",
+    "timeout",
+  ],
+  [{ timedOut: true, errorCode: "idle_timeout" }, "timed_out", "Timed out", "idle_timeout"],
+] as const)("%j comes to %s, %j, %j [O1] [O2] [O3]", (result, status, error, errorCode) => {
+  expect(outcomeOf(resultOf(result), null)).toEqual({ status, error, errorCode });
 });
 
-test.each([
-  [undefined, 0],
-  [null, 0],
-  [0.000_001, 1],
-  [0.004, 4_000],
-  [1.5, 1_500_000],
-  [-1, 0],
-])("B26 %j dollars are %i micro-dollars", (costUsd, micros) => {
-  expect(costMicrosOf(resultOf({ costUsd }))).toBe(micros);
+test("the exit code decides, whatever the program says of itself [O9]", () => {
+  const said = { exitCode: 2, resultJson: { result: "all done" }, summary: "success" };
+  expect(outcomeOf(resultOf(said), null)).toMatchObject({ status: "failed" });
 });
 
-test.each([
-  ["S1 cleared", { clearSession: true, sessionId: "a" }, null],
-  ["S2 nothing said", {}, "before"],
-  ["S7 the id", { sessionId: "a", sessionParams: { sessionId: "b" }, sessionDisplayId: "c" }, "a"],
-  ["S7 the parameters", { sessionParams: { sessionId: "b" }, sessionDisplayId: "c" }, "b"],
-  ["S7 the display id", { sessionParams: { sessionId: 7 }, sessionDisplayId: "c" }, "c"],
-] as const)("the session after a run: %s", (_, result, expected) => {
-  expect(sessionAfter(resultOf(result), "before")).toBe(expected);
+test.each([{}, { timedOut: true }, { exitCode: 1, errorMessage: "no" }, { threw: true }])(
+  "a cancel that was asked for stands above %j [O1] [O2]",
+  (result) => {
+    expect(outcomeOf(resultOf(result), { reason: "enough" })).toEqual({
+      status: "cancelled",
+      error: "enough",
+      errorCode: "cancelled",
+    });
+  },
+);
+
+test("a run that a budget stopped says so by its code", () => {
+  for (const reason of Object.values(budgetReasons))
+    expect(cancelledBy(reason)).toEqual({
+      status: "cancelled",
+      error: reason,
+      errorCode: "budget_exceeded",
+    });
+});
+
+test("the wake ends with its run, by its own word for success [O5]", () => {
+  const statuses = ["succeeded", "failed", "cancelled", "timed_out"] as const;
+  expect(statuses.map(wakeStatusOf)).toEqual(["completed", "failed", "cancelled", "timed_out"]);
 });

@@ -1,6 +1,8 @@
-/** What a run's result means: its status, its error and what of it is kept. */
+/**
+ * What a run's result means: its status, its error text and its code. Knows no rows. The exit code
+ * decides, whatever the program says of itself; a death by signal is never a success.
+ */
 import type { RunResult } from "@reveille/shared/protocol/execution";
-import type { Json } from "./state.js";
 
 export type TerminalStatus = "succeeded" | "failed" | "cancelled" | "timed_out";
 
@@ -10,11 +12,15 @@ export interface Ending {
   errorCode: string | null;
 }
 
-/** The exit code decides, whatever the program says of itself; a death by signal is never a success. */
+/** What a result comes to. A cancel that was asked for stands above everything that the process said. */
 export function outcomeOf(result: RunResult, cancel: { reason: string } | null): Ending {
-  if (cancel) return { status: "cancelled", error: cancel.reason, errorCode: "cancelled" };
+  if (cancel) return cancelledBy(cancel.reason);
   if (result.timedOut)
-    return { status: "timed_out", error: result.errorMessage ?? "Timed out", errorCode: "timeout" };
+    return {
+      status: "timed_out",
+      error: result.errorMessage ?? "Timed out",
+      errorCode: result.errorCode ?? "timeout",
+    };
   if ((result.exitCode ?? 0) === 0 && result.signal === null && !result.errorMessage)
     return { status: "succeeded", error: null, errorCode: null };
   const killed = result.signal === null ? null : `Process was killed by ${result.signal}`;
@@ -25,32 +31,20 @@ export function outcomeOf(result: RunResult, cancel: { reason: string } | null):
   };
 }
 
+/** Why a budget ends a run: also the error text that people read. */
+export const budgetReasons = {
+  agent: "Budget exceeded: the agent has spent its monthly limit",
+  company: "Budget exceeded: the company has spent its monthly limit",
+} as const;
+const budgetTexts: ReadonlySet<string> = new Set(Object.values(budgetReasons));
+
+/** The end of a run that was asked to end. Its reason is all that is kept of the asking, so the code follows from it. */
+export const cancelledBy = (reason: string): Ending => ({
+  status: "cancelled",
+  error: reason,
+  errorCode: budgetTexts.has(reason) ? "budget_exceeded" : "cancelled",
+});
+
 /** How the wake's row ends with its run. */
 export const wakeStatusOf = (status: TerminalStatus): string =>
   status === "succeeded" ? "completed" : status;
-
-/** `usage_json`: tokens, with cost and billing when they are known; null when nothing was reported. */
-export function usageJson(result: RunResult): Json | null {
-  if (!result.usage && typeof result.costUsd !== "number") return null;
-  return {
-    ...result.usage,
-    ...(typeof result.costUsd === "number" ? { costUsd: result.costUsd } : {}),
-    ...(result.billingType ? { billingType: result.billingType } : {}),
-  };
-}
-
-/** Micro-dollars, exact to what the adapter said; cents are these, rounded. */
-export const costMicrosOf = (result: RunResult): number =>
-  Math.max(0, Math.round((result.costUsd ?? 0) * 1_000_000));
-
-/** The agent-wide session after a run: cleared, replaced, or kept. */
-export function sessionAfter(result: RunResult, previous: string | null): string | null {
-  if (result.clearSession) return null;
-  const fromParams = result.sessionParams?.["sessionId"];
-  return (
-    result.sessionId ??
-    (typeof fromParams === "string" ? fromParams : null) ??
-    result.sessionDisplayId ??
-    previous
-  );
-}

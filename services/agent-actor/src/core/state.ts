@@ -54,8 +54,10 @@ export interface Reported {
   carried: UsageSoFar | null;
   /** Used by the current attempt, as last reported. */
   current: UsageSoFar | null;
-  /** What the agent itself said with the run's token. */
+  /** What the agent itself said with the run's token, but for tokens and cost: those are in `current`. */
   patch: RunReported["patch"];
+  /** The type that the current attempt was sent with, when the agent's was changed since. */
+  adapterType?: string;
 }
 
 /** The place of a message in the stream: the order in which wakes stand. */

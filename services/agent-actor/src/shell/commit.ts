@@ -45,13 +45,12 @@ const wakeChanges =
   owesRelease updatedAt`);
 const liveKeys =
   names(`status phase live active attempt losses claimId runnerIncarnation runnerId sealKey holdsIssue
-  dispatchedAt notBefore reported finishRequested
+  dispatchedAt notBefore reported finishRequested sessionIdBefore
   startedAt cancelReason cancelRequestedAt lastEventSeq progressSeen logStore logRef updatedAt`);
 const endKeys =
   names(`finishedAt error errorCode exitCode signal usageJson resultJson sessionIdAfter logBytes logSha256
   logCut logCompressed stdoutExcerpt stderrExcerpt containment`);
-const newRunKeys =
-  names(`id companyId agentId invocationSource triggerDetail wakeupRequestId sessionIdBefore
+const newRunKeys = names(`id companyId agentId invocationSource triggerDetail wakeupRequestId
   contextSnapshot issueId taskKey partition pool retryOfRunId retryNumber
   wakeId generation streamSeq createdAt owesRelease`);
 const eventKeys = names(
@@ -61,6 +60,9 @@ const verdictKeys = names("agentId wakeId companyId verdict idempotencyKey runId
 const costKeys =
   names(`id companyId agentId issueId projectId goalId billingCode runId provider model inputTokens outputTokens cachedInputTokens
   costCents costMicros occurredAt`);
+/** A run's cost goes to the project of its issue; without one, to the project that its context names. */
+const projectOfCost = `case when x."runId" is null then x."projectId"
+  else coalesce((select i.project_id from issues i where i.id = x."issueId"), x."projectId") end`;
 const deadKeys = names(
   "companyId agentId partition generation streamSeq kind stage reason payloadBase64",
 );
@@ -170,7 +172,7 @@ const statement = {
     ended_runs as (${updateRecords(schema.heartbeatRuns, { id: "id", set: [...liveKeys, ...endKeys], keep: runKeeps }, "$5")}),
     new_events as (${insertRecords(schema.heartbeatRunEvents, eventKeys, "$6")}),
     new_verdicts as (${insertRecords(schema.wakeVerdicts, verdictKeys, "$7")}),
-    new_costs as (${insertRecords(schema.costEvents, costKeys, "$8")}),
+    new_costs as (${insertRecords(schema.costEvents, costKeys, "$8", { projectId: projectOfCost })}),
     changed_agents as (${agentUpdate}),
     runtime as (${runtimeUpsert}),
     changed_issues as (${issueUpdate}),

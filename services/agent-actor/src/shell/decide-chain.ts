@@ -54,7 +54,7 @@ export async function decideChain(
       for (const row of decided.rows) context.rows.add(row);
       context.effects.push(...decided.effects);
       if (decided.verdict) remember(context, delivery, decided.verdict);
-      if (delivery.message.kind === "cost") context.facts.knownCosts.add(delivery.message.body.id);
+      forgetFacts(context.facts, delivery, decided.state.agent.adapterType);
       // Deleted: whatever comes after it finds nobody.
       state = decided.state.agent.deletedAtMs === null ? decided.state : null;
     } catch (error) {
@@ -85,6 +85,21 @@ export async function decideChain(
     }
   }
   return state;
+}
+
+/** What this message has made untrue of what was read for the batch. */
+function forgetFacts(
+  { knownCosts, taskSessions }: Facts,
+  { message, agentId }: Delivery,
+  adapterType: string,
+): void {
+  if (message.kind === "cost") knownCosts.add(message.body.id);
+  if (message.kind !== "reset-session") return;
+  const { taskKey } = message.body;
+  if (taskKey) taskSessions.delete(factKey(agentId, sessionKey(adapterType, taskKey)));
+  else
+    for (const key of taskSessions.keys())
+      if (key.startsWith(factKey(agentId, ""))) taskSessions.delete(key);
 }
 
 async function decideOne(

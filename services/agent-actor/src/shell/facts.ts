@@ -23,8 +23,8 @@ export interface Facts {
   /** By `<agent> <idempotency key>`. */
   keyOwners: Map<string, KeyOwner>;
   issues: ReadonlyMap<string, IssueFacts>;
-  /** By `<agent> <session key>`. */
-  taskSessions: ReadonlyMap<string, Session>;
+  /** By `<agent> <session key>`; those that this batch resets are taken out as that is decided. */
+  taskSessions: Map<string, Session>;
   /** Ids of costs that are recorded; those of this batch are added as they are decided. */
   knownCosts: Set<string>;
 }
@@ -122,10 +122,7 @@ async function readIssues(
   return new Map(found.rows.map((issue) => [issue.id, issue]));
 }
 
-async function readSessions(
-  pool: Pool,
-  tasks: readonly object[],
-): Promise<ReadonlyMap<string, Session>> {
+async function readSessions(pool: Pool, tasks: readonly object[]): Promise<Map<string, Session>> {
   if (tasks.length === 0) return new Map();
   const found = await guarded("read task sessions", () =>
     pool.query<{

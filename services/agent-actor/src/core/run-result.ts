@@ -1,0 +1,92 @@
+/**
+ * The result of a run as it is judged and kept: what the agent itself reported on the way is merged in
+ * where the adapter said nothing, and nothing that is stored is longer than its bound. Decides no outcome.
+ */
+import type { RunReported, RunResult } from "@reveille/shared/protocol/execution";
+import { headOf } from "@reveille/shared/protocol/text";
+import type { Json } from "./state.js";
+
+type Patch = RunReported["patch"];
+
+/** 64 KiB: a result is a summary that lists show; what a program prints is in its log. */
+const resultBytesMax = 64 * 1024;
+/** Characters left of a text in a result that is too large: a screenful. */
+const textMax = 4_096;
+/** Characters left of a result that is too large even so; as UTF-8, at most three bytes each, they fit. */
+const excerptMax = 16_384;
+
+/** A later report replaces the fields that it names. Tokens and cost are kept elsewhere: they are sums. */
+export function mergePatches(earlier: Patch, later: Patch): Patch {
+  const { usage: _usage, costUsd: _costUsd, ...said } = later;
+  const named = Object.entries(said).filter(([, value]) => value !== undefined);
+  const merged = { ...earlier, ...Object.fromEntries(named) };
+  return merged.resultJson ? { ...merged, resultJson: boundResult(merged.resultJson) } : merged;
+}
+
+/** The adapter's result, filled with what was reported. A reported error fails a run that its adapter holds for good. */
+export function mergeReported(result: RunResult, patch: Patch): RunResult {
+  const failure = patch.errorCode ? "The agent reported a failure" : null;
+  return {
+    ...result,
+    errorMessage: result.errorMessage ?? patch.errorMessage ?? failure,
+    errorCode: result.errorCode ?? patch.errorCode,
+    provider: result.provider ?? patch.provider,
+    model: result.model ?? patch.model,
+    billingType: result.billingType ?? patch.billingType,
+    resultJson: result.resultJson ?? patch.resultJson,
+    summary: result.summary ?? patch.summary,
+    ...(saysSession(result) ? {} : sessionFieldsOf(patch)),
+  };
+}
+
+type SessionFields = Pick<
+  Patch,
+  "sessionId" | "sessionParams" | "sessionDisplayId" | "clearSession"
+>;
+const sessionKeys = ["sessionId", "sessionParams", "sessionDisplayId", "clearSession"] as const;
+
+/** Session fields belong together: one side's are taken, never a mixture of both. */
+const saysSession = (said: SessionFields): boolean => sessionKeys.some((key) => Boolean(said[key]));
+const sessionFieldsOf = (patch: Patch): SessionFields =>
+  Object.fromEntries(
+    sessionKeys.flatMap((key) => (patch[key] === undefined ? [] : [[key, patch[key]]])),
+  );
+
+/** What the row keeps as `result_json`: the adapter's own, with the summary in it, within its bound. */
+export function resultJson({ resultJson: json, summary }: RunResult): Json | null {
+  if (!json && !summary) return null;
+  return boundResult(summary ? { summary, ...json } : json!);
+}
+
+/**
+ * A result within 64 KiB of JSON. A larger one is cut and says so: first long texts and lists, and when
+ * that is not enough only the beginning of its JSON is kept.
+ */
+export function boundResult(json: Json): Json {
+  const text = JSON.stringify(json);
+  const bytes = bytesOf(text);
+  if (bytes <= resultBytesMax) return json;
+  const cut = { reason: `the result was ${bytes} bytes, at most ${resultBytesMax} are kept` };
+  const shorter = { ...(shorten(json) as Json), _cut: cut };
+  if (bytesOf(JSON.stringify(shorter)) <= resultBytesMax) return shorter;
+  return { _cut: cut, beginning: headOf(text, excerptMax) };
+}
+
+/** 50 items: what is left of a list in a result that is too large. */
+const itemsMax = 50;
+
+function shorten(value: unknown): unknown {
+  if (typeof value === "string")
+    return value.length <= textMax
+      ? value
+      : `${headOf(value, textMax)} … (${value.length - textMax} characters cut)`;
+  if (Array.isArray(value)) {
+    const kept: unknown[] = value.slice(0, itemsMax).map(shorten);
+    return value.length <= itemsMax ? kept : [...kept, `… (${value.length - itemsMax} items cut)`];
+  }
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, shorten(inner)]));
+}
+
+const encoder = new TextEncoder();
+const bytesOf = (text: string): number => encoder.encode(text).length;

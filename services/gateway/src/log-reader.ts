@@ -14,7 +14,7 @@ interface LogPageQuery {
   runId: string;
   /** Bytes of text before the page. */
   offset: number;
-  /** Bytes of text wanted; a page is at most 3 bytes longer, and never ends inside a character. */
+  /** Bytes of text wanted; a page is at most 3 bytes longer, never ends inside a character, and after a whole line where it can. */
   limitBytes: number;
   /** The run is over: what is missing now stays missing. */
   over: boolean;
@@ -54,6 +54,9 @@ const recentMax = 8;
 /** Messages ahead: what the page may need, if chunks are 32 KiB; what comes too much is thrown away. */
 const prefetchFor = (limitBytes: number): number =>
   Math.min(64, 2 + Math.ceil(limitBytes / 32_768));
+
+/** Pages of at least so many bytes end after a whole line; smaller ones, as the reference cuts them, wherever they are full. */
+const linesFromBytes = 4_096;
 
 const beginning: Checkpoint = {
   textOffset: 0,
@@ -143,12 +146,17 @@ function createCut(from: Checkpoint, offset: number, limitBytes: number) {
       // An offset of the caller's own making may lie inside a character: the page starts after it.
       const start = characterStart(bytes, 0);
       const end = characterStart(bytes, Math.max(start, Math.min(limitBytes, bytes.length)));
-      const stop = end === start && start < bytes.length ? characterStart(bytes, start + 1) : end;
+      const whole = end < bytes.length && limitBytes >= linesFromBytes ? lineEnd(bytes, end) : end;
+      const last = whole > start ? whole : end;
+      const stop = last === start && start < bytes.length ? characterStart(bytes, start + 1) : last;
       const content = bytes.toString("utf8", start, stop);
       return stop < bytes.length ? { content, nextOffset: offset + stop } : { content };
     },
   };
 }
+
+/** Behind the last line that ends at or before `at`; 0: none does. */
+const lineEnd = (bytes: Buffer, at: number): number => bytes.lastIndexOf(0x0a, at - 1) + 1;
 
 /** Keeps a point when it is far enough from the last one; thins out when there are too many. */
 function keepSpaced(points: RunPoints, point: Checkpoint): void {

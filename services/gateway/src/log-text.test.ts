@@ -88,3 +88,16 @@ test("a page starts after the character that it would cut", () => {
   const bytes = Buffer.from("a€b");
   expect([0, 1, 2, 3, 4, 5].map((at) => characterStart(bytes, at))).toEqual([0, 1, 4, 4, 4, 5]);
 });
+
+test("a long chunk becomes several lines, none of which cuts a character, so that a reader's page can hold whole ones [B27]", () => {
+  const text = `${"x".repeat(4_095)}🐧${"\u001b[0m".repeat(4_000)}`;
+  const { text: lines } = renderChunk(emptyText, chunkOf(Buffer.from(text), 0));
+  const chunks = lines
+    .trimEnd()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { chunk: string }).chunk);
+  expect(chunks.join("")).toBe(text);
+  expect(chunks[0]?.endsWith("🐧")).toBe(true);
+  expect(Math.max(...chunks.map(({ length }) => length))).toBe(4_097);
+  expect(Math.max(...lines.split("\n").map(({ length }) => length))).toBeLessThan(16_384);
+});

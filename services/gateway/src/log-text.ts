@@ -54,8 +54,26 @@ export function renderTails(state: TextState): string {
     .join("");
 }
 
-const line = (ts: string, stream: string, chunk: string): string =>
-  `${JSON.stringify({ ts, stream, chunk })}\n`;
+/**
+ * Characters of a line: a quarter of the smallest page that clients read by (16 KiB), so that a whole line fits even when many
+ * characters have to be escaped. Some clients lose a line that two pages share.
+ */
+const lineMax = 4_096;
+
+function line(ts: string, stream: string, chunk: string): string {
+  if (chunk.length <= lineMax) return `${JSON.stringify({ ts, stream, chunk })}\n`;
+  const lines: string[] = [];
+  for (let start = 0; start < chunk.length;) {
+    const end = cutAt(chunk, start + lineMax);
+    lines.push(`${JSON.stringify({ ts, stream, chunk: chunk.slice(start, end) })}\n`);
+    start = end;
+  }
+  return lines.join("");
+}
+
+/** `at`, or one further when that would part the two halves of a character. */
+const cutAt = (text: string, at: number): number =>
+  (text.charCodeAt(at - 1) & 0xfc00) === 0xd800 ? at + 1 : at;
 
 /** How many of these bytes are whole characters (or no UTF-8 at all); the rest may still become one. */
 export function wholeCharacters(bytes: Uint8Array): number {

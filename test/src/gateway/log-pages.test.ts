@@ -104,7 +104,7 @@ function cut(text: string, size: number): Piece[] {
   }));
 }
 
-test("pages of every size are the log, also where they or the chunks cut characters", async () => {
+test("pages of every size are the log, also where they or the chunks cut characters [L3] [B27]", async () => {
   const text = "aé€🐧\n".repeat(40);
   const runId = await newRun();
   const pieces = cut(text, 7);
@@ -118,6 +118,21 @@ test("pages of every size are the log, also where they or the chunks cut charact
   expect((await page(runId, "?offset=-5&limitBytes=10")).nextOffset).toBe(10);
   expect((await page(runId, "?limitBytes=0")).content).toBe("{");
   expect((await page(runId, "?offset=abc&limitBytes=xyz")).content).toBe(content);
+});
+
+test("a page that can hold a line ends after a whole one, however long the chunks were [B27]", async () => {
+  const runId = await newRun();
+  const pieces = cut("some words, then the end of the line\n".repeat(2_000), 30_000);
+  await store(runId, [...pieces, closing(pieces.length)]);
+  await isOver(runId);
+  let pages = 0;
+  for (let offset: number | undefined = 0; offset !== undefined; pages += 1) {
+    const { content, nextOffset }: Page = await page(runId, `?offset=${offset}&limitBytes=16384`);
+    expect(content.endsWith("\n")).toBe(true);
+    expect(content.startsWith("{")).toBe(true);
+    offset = nextOffset;
+  }
+  expect(pages).toBeGreaterThan(4);
 });
 
 test("chunks that were stored twice and out of order are read once and in order", async () => {

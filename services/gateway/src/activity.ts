@@ -51,3 +51,12 @@ export function createActivityLog(bus: Bus, subjects: Subjects): ActivityLog {
     },
   };
 }
+
+/** For what needs no transaction: writes the row and tells. */
+export async function recordActivity(
+  { db, activity }: { db: Queryable; activity: ActivityLog },
+  entry: Activity,
+): Promise<void> {
+  await activity.write(db, entry);
+  activity.tell(entry);
+}

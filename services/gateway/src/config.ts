@@ -26,6 +26,8 @@ const shape = {
   REVEILLE_HTTP_PORT: port.default(3100),
   /** Connections to Postgres at most: a request holds one for a few milliseconds. */
   REVEILLE_DATABASE_POOL: integer(1, 200).default(10),
+  /** 1: plain values under names that look secret are refused in agents' variables. */
+  REVEILLE_SECRETS_STRICT: z.enum(["0", "1"]).default("0"),
   /** For tests: an answer that is not what its route declares becomes a 500. */
   REVEILLE_CHECK_ANSWERS: z.enum(["0", "1"]).default("0"),
 };

@@ -21,7 +21,8 @@ export async function requireAssignable(
   if (!agentId) return;
   const agent = await on.query.agents.findFirst({
     columns: { status: true },
-    where: (agents, { and, eq }) => and(eq(agents.id, agentId), eq(agents.companyId, companyId)),
+    where: (agents, { and, eq, isNull }) =>
+      and(eq(agents.id, agentId), eq(agents.companyId, companyId), isNull(agents.deletedAt)),
   });
   if (!agent) throw notFound("Assignee agent");
   if (agent.status === "pending_approval")

@@ -170,10 +170,11 @@ export async function mentionedAgents(
   if (names.length === 0) return [];
   const rows = await on.query.agents.findMany({
     columns: { id: true },
-    where: (agents, { and, eq, ne, or, inArray }) =>
+    where: (agents, { and, eq, isNull, ne, or, inArray }) =>
       and(
         eq(agents.companyId, companyId),
         ne(agents.status, "terminated"),
+        isNull(agents.deletedAt),
         or(
           inArray(sql`lower(trim(${agents.name}))`, names),
           inArray(urlKeySql(agents.name), names),

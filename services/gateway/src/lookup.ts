@@ -33,8 +33,11 @@ export const urlKeySql = (name: unknown) =>
   sql`trim(both '-' from regexp_replace(lower(${name}), '[^a-z0-9]+', '-', 'g'))`;
 
 export type AgentRow = NonNullable<Awaited<ReturnType<typeof agentById>>>;
+/** A deleted agent is nowhere, even while its rows are still being removed. */
 const agentById = (db: Database, id: string) =>
-  db.query.agents.findFirst({ where: (agents, { eq }) => eq(agents.id, id) });
+  db.query.agents.findFirst({
+    where: (agents, { and, eq, isNull }) => and(eq(agents.id, id), isNull(agents.deletedAt)),
+  });
 
 /** @throws HttpError 400, 404, 409 (two agents of that short name), 422 (short name without company). */
 export async function findAgent(
@@ -46,7 +49,7 @@ export async function findAgent(
   const id = uuidSchema.safeParse(reference);
   const agent = id.success
     ? await agentById(db, id.data)
-    : await agentByShortName(db, actor, reference, companyId);
+    : await agentByShortName(db, actor, reference, companyId ?? actor.companyId ?? undefined);
   if (!agent) throw notFound("Agent");
   requireCompany(actor, agent.companyId, "Agent");
   return agent;
@@ -63,10 +66,11 @@ async function agentByShortName(
   // Before the look: that two agents share a name would tell of a foreign company, too.
   requireCompany(actor, companyId, "Agent");
   const found = await db.query.agents.findMany({
-    where: (agents, { and, eq, ne }) =>
+    where: (agents, { and, eq, isNull, ne }) =>
       and(
         eq(agents.companyId, companyId),
         ne(agents.status, "terminated"),
+        isNull(agents.deletedAt),
         sql`${urlKeySql(agents.name)} = ${reference}`,
       ),
     limit: 2,

@@ -1,6 +1,4 @@
 /** Rows as Paperclip's clients know them: its names and nothing of our own mechanics. */
-import { urlKeyOf } from "./lookup.js";
-import type { AgentRow } from "./lookup.js";
 
 const runKeys = [
   "id",
@@ -53,10 +51,4 @@ export function presentRunDetail(run: Readonly<Record<string, unknown>>): Record
     cancelRequestedAt: run["cancelRequestedAt"] ?? null,
     dispatchedAt: run["dispatchedAt"] ?? null,
   };
-}
-
-/** An agent, without what only its actor uses. */
-export function presentAgent(agent: AgentRow): Record<string, unknown> {
-  const { partition: _, nextTimerAt, ...rest } = agent;
-  return { ...rest, urlKey: urlKeyOf(agent.name), nextTimerAt };
 }

@@ -1,0 +1,132 @@
+/**
+ * Which adapters there are: what the leases of living runners say, beside those that every runner has.
+ * What an adapter is like, and whether it would work, is asked of a runner; nothing of it is kept long.
+ */
+import type { Bus } from "@reveille/shared/nats/bus";
+import { openBucket } from "@reveille/shared/nats/bucket";
+import type { Bucket } from "@reveille/shared/nats/bucket";
+import { decodePayload, encodePayload } from "@reveille/shared/protocol/codec";
+import { runnerLeaseSchema } from "@reveille/shared/protocol/execution";
+import { probeAnswerSchema } from "@reveille/shared/protocol/probe";
+import type {
+  AdapterDescription,
+  EnvironmentTest,
+  ProbeAnswer,
+  ProbeRequest,
+} from "@reveille/shared/protocol/probe";
+import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Logger } from "@reveille/shared/runtime/log";
+import { HttpError, overloaded, unprocessable } from "./errors.js";
+
+/** Adapters that are part of every runner. */
+export const builtInAdapters = ["process", "http", "noop"] as const;
+/** A runner that started shows within this time; a lease itself lives for longer. */
+const freshMs = 3_000;
+/** Leases that one look reads: beyond that many runners, some of them speak for all. */
+const leasesMax = 500;
+/** A runner answers a probe within 10 s, or it is as good as gone. */
+const probeMs = 12_000;
+
+interface RunnerFacts {
+  pool: string;
+  adapters: readonly string[];
+}
+export interface Adapters {
+  /** Types that some runner has, sorted. Without NATS those that were known last. */
+  types(): Promise<string[]>;
+  /** @throws HttpError 400 that lists the known types. */
+  requireKnown(type: string): Promise<void>;
+  /** Asks one runner of each pool; empty without runners. */
+  describe(): Promise<AdapterDescription[]>;
+  /** @throws HttpError 503 without a runner that has it. */
+  test(request: Omit<Extract<ProbeRequest, { kind: "test" }>, "kind">): Promise<EnvironmentTest>;
+}
+
+export function createAdapters(
+  bus: Bus,
+  subjects: Subjects,
+  bucketName: string,
+  logger: Logger,
+): Adapters {
+  const runners = leaseReader(bus, bucketName, logger);
+  const types = async (): Promise<string[]> => {
+    const living = (await runners()).flatMap(({ adapters }) => adapters);
+    return [...new Set([...builtInAdapters, ...living])].toSorted();
+  };
+  const ask = async (pool: string, request: ProbeRequest): Promise<ProbeAnswer> => {
+    const reply = await bus
+      .request(subjects.probe(pool), encodePayload(request), probeMs)
+      .catch(() => {
+        throw overloaded(503, `No runner of pool ${pool} answers`, 5);
+      });
+    const decoded = decodePayload(reply.data);
+    const answer = probeAnswerSchema.safeParse(decoded.ok ? decoded.value : null);
+    if (!answer.success) throw new HttpError(502, "A runner's answer was not understood");
+    return answer.data;
+  };
+  return {
+    types,
+    requireKnown: async (type) => {
+      const known = await types();
+      if (known.includes(type)) return;
+      const message = `Unknown adapter type: expected one of ${known.join(", ")}`;
+      throw new HttpError(400, "Validation error", {
+        details: [{ code: "invalid_value", path: ["adapterType"], message, options: known }],
+      });
+    },
+    describe: async () => {
+      const pools = [...new Set((await runners()).map(({ pool }) => pool))].toSorted();
+      const answers = await Promise.allSettled(
+        pools.map((pool) => ask(pool, { kind: "describe" })),
+      );
+      const found = new Map<string, AdapterDescription>();
+      for (const answer of answers)
+        if (answer.status === "fulfilled" && answer.value.kind === "describe")
+          for (const adapter of answer.value.adapters)
+            if (!found.has(adapter.type)) found.set(adapter.type, adapter);
+      return [...found.values()].toSorted((a, b) => (a.type < b.type ? -1 : 1));
+    },
+    test: async (request) => {
+      const able = (await runners()).filter(({ adapters }) =>
+        adapters.includes(request.adapterType),
+      );
+      const pool = able.some((runner) => runner.pool === "default") ? "default" : able[0]?.pool;
+      if (pool === undefined)
+        throw overloaded(503, `No runner has the adapter ${request.adapterType}`, 5);
+      const answer = await ask(pool, { kind: "test", ...request });
+      if (answer.kind === "test") return answer.test;
+      throw unprocessable(
+        answer.kind === "refused" ? answer.reason : "The runner did not test the environment",
+      );
+    },
+  };
+}
+
+/** The living runners as of a moment ago, or as they were last known. */
+function leaseReader(bus: Bus, bucketName: string, logger: Logger): () => Promise<RunnerFacts[]> {
+  let bucket: Bucket | undefined;
+  let known: RunnerFacts[] = [];
+  let readAt = -Infinity;
+  let reading: Promise<void> | null = null;
+  const read = async (): Promise<void> => {
+    bucket ??= await openBucket(bus, bucketName);
+    const { get, keys } = bucket;
+    const names = (await keys()).slice(0, leasesMax);
+    const entries = await Promise.all(names.map((name) => get(name)));
+    known = entries.flatMap((entry) => {
+      const decoded = entry && decodePayload(entry.value);
+      const lease = runnerLeaseSchema.safeParse(decoded?.ok ? decoded.value : null);
+      return lease.success ? [{ pool: lease.data.pool, adapters: lease.data.adapters }] : [];
+    });
+    readAt = performance.now();
+  };
+  return async () => {
+    if (bus.connected && performance.now() - readAt > freshMs)
+      await (reading ??= read()
+        .catch((error: unknown) => logger.warn({ err: error }, "cannot read runners' leases"))
+        .finally(() => {
+          reading = null;
+        }));
+    return known;
+  };
+}

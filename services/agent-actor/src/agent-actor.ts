@@ -28,8 +28,10 @@ import { Performer } from "./shell/perform.js";
 import { every } from "./shell/periods.js";
 import { reconcile } from "./shell/reconcile.js";
 import { removeOld } from "./shell/retention.js";
+import { createRunTokens } from "./shell/run-tokens.js";
 import { createRunnerLeases } from "./shell/runner-leases.js";
 import { Scheduler } from "./shell/scheduler.js";
+import { answerSecrets } from "./shell/secret-responder.js";
 import { createTimers } from "./shell/timers.js";
 import { Trimmer } from "./shell/trim.js";
 
@@ -45,6 +47,8 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
   const parts = { ...tools, ...assembleHost(config, hostId, connections, tools, logger) };
   const { host, timers, scheduler, owed } = parts;
   listen(hostId, connections, parts);
+  const { masterKey } = config.keys;
+  const secrets = answerSecrets({ ...connections, masterKey, logger });
   // Before the first partition reconciles: from then on what a bucket lacks is noticed here.
   const lockBucket = await watchLockBucket(connections.issueLocks, () =>
     reconcile(parts.reconciling, readOnes(host), 0),
@@ -58,6 +62,7 @@ export async function startAgentActor(config: ActorConfig, logger: Logger): Prom
   return {
     ready: { hostId },
     stop: async () => {
+      secrets.unsubscribe();
       await health.stop();
       for (const period of periods) await period.stop();
       timers.stop();
@@ -102,11 +107,13 @@ async function assembleTools(
   const timers = createTimers({ pool, publisher, subjects, logger, trusted });
   const performer = new Performer({
     bus,
+    pool,
     publisher,
     subjects,
     names,
     locks,
     owed,
+    tokens: createRunTokens(config.keys.tokenSecret, logger),
     setTimer: (timer) => timers.set(timer),
     logger,
   });

@@ -1,11 +1,13 @@
 /** The configuration of an actor host, from the environment. */
 import { z } from "zod";
+import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
 import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
 import { failpointPattern } from "./shell/failpoint.js";
 
 const shape = {
   ...commonShape,
   ...databaseShape,
+  ...keysShape,
   /** Lease of this host: how long its partitions stand still after a kill -9. Larger: slower takeover, calmer under load. */
   REVEILLE_HOST_LEASE_TTL_MS: integer(500, 60_000).default(3_000),
   /** Messages in one batch: larger batches cost latency under load, smaller ones cost statements. */
@@ -30,5 +32,9 @@ const shape = {
     .optional(),
 };
 
-export const readActorConfig = (env?: Record<string, string | undefined>) => readConfig(shape, env);
+/** @throws ConfigError naming each bad variable. */
+export function readActorConfig(env?: Record<string, string | undefined>) {
+  const config = readConfig(shape, env);
+  return { ...config, keys: readKeys(config) };
+}
 export type ActorConfig = ReturnType<typeof readActorConfig>;

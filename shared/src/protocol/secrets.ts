@@ -14,7 +14,29 @@ export const secretRefSchema = z.object({
 export type SecretRef = z.infer<typeof secretRefSchema>;
 
 /** 100: references of one run. */
-const refsMax = 100;
+export const refsMax = 100;
+
+/** One place of an adapter's configuration that refers to a secret. */
+export interface NamedRef {
+  field: "env" | "headers";
+  name: string;
+  /** Null: it says that it is a reference, and is none that can be followed. */
+  ref: SecretRef | null;
+}
+
+/** Every reference of a configuration, in its order. They count in `env` and `headers` alone. */
+export function secretRefsOf(config: Readonly<Record<string, unknown>>): NamedRef[] {
+  const found: NamedRef[] = [];
+  for (const field of ["env", "headers"] as const) {
+    const bindings = config[field];
+    if (typeof bindings !== "object" || bindings === null || Array.isArray(bindings)) continue;
+    for (const [name, binding] of Object.entries(bindings)) {
+      if ((binding as { type?: unknown } | null)?.type !== "secret_ref") continue;
+      found.push({ field, name, ref: secretRefSchema.safeParse(binding).data ?? null });
+    }
+  }
+  return found;
+}
 
 /** To `rv.secrets.resolve` (msgpack), as a core request. */
 export const resolveSecretsSchema = z.object({
@@ -35,6 +57,15 @@ export type ResolveSecrets = z.infer<typeof resolveSecretsSchema>;
 export const resolvedSecretsSchema = z.discriminatedUnion("ok", [
   z.object({ ok: z.literal(true), sealed: z.string() }),
   /** `retry`: not now (a store does not answer); else it will not get better. */
-  z.object({ ok: z.literal(false), reason: z.string(), retry: z.boolean() }),
+  z.object({
+    ok: z.literal(false),
+    reason: z.string(),
+    retry: z.boolean(),
+    /** Which of the references is at fault, from 0; absent when it is none of them. */
+    at: z.number().int().min(0).optional(),
+  }),
 ]);
 export type ResolvedSecrets = z.infer<typeof resolvedSecretsSchema>;
+
+/** Where runners hear answers to their requests: an actor host answers a question about secrets nowhere else. */
+export const runnerInboxPrefix = "_INBOX_runner";

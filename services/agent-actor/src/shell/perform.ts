@@ -11,19 +11,25 @@ import type { TopologyNames } from "@reveille/shared/protocol/topology";
 import type { Bus } from "@reveille/shared/nats/bus";
 import { purgeSubject } from "@reveille/shared/nats/stream-facts";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
+import { needsFacts, withFacts } from "../core/execution-facts.js";
+import { readExecutionFacts } from "./execution-facts.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { OwedReleases } from "./owed-releases.js";
+import type { RunTokens } from "./run-tokens.js";
 import type { TimerSetting } from "./timers.js";
 
 export interface PerformContext {
   bus: Bus;
+  pool: Pool;
   publisher: StoredPublisher;
   subjects: Subjects;
   names: TopologyNames;
   locks: IssueLocks;
   owed: OwedReleases;
+  tokens: RunTokens;
   setTimer: (timer: TimerSetting) => void;
   logger: Logger;
 }
@@ -37,6 +43,11 @@ const urgency: Readonly<Partial<Record<Effect["kind"], number>>> = {
 const noHurry = 3;
 const urgencyOf = ({ kind }: Effect): number => urgency[kind] ?? noHurry;
 
+type Dispatch = Extract<Effect, { kind: "dispatch" }>;
+/** Its issue or project is read first; every other execution goes out without a look at Postgres. */
+const waitsForFacts = (effect: Effect): effect is Dispatch =>
+  effect.kind === "dispatch" && needsFacts(effect.execution);
+
 export class Performer {
   readonly #context: PerformContext;
   constructor(context: PerformContext) {
@@ -45,16 +56,20 @@ export class Performer {
 
   /** Performs them all, the urgent ones first. Never throws. */
   perform(effects: readonly Effect[]): void {
+    const waiting = effects.filter(waitsForFacts);
+    if (waiting.length > 0) this.#background("dispatch", this.#dispatchWithFacts(waiting));
     for (const effect of [...effects].sort((a, b) => urgencyOf(a) - urgencyOf(b)))
-      this.#one(effect);
+      if (!waitsForFacts(effect)) this.#one(effect);
   }
 
   #one(effect: Effect): void {
     const { bus, subjects, names } = this.#context;
     switch (effect.kind) {
       case "answer": {
-        const { kind: _kind, incarnation, ...answer } = effect;
-        return bus.publish(subjects.answer(incarnation), encodePayload(answer));
+        const { kind: _kind, incarnation, token: _for, ...answer } = effect;
+        const token = this.#context.tokens(effect);
+        const told = token === undefined ? answer : { ...answer, token };
+        return bus.publish(subjects.answer(incarnation), encodePayload(told));
       }
       case "reply":
         return bus.publish(effect.subject, encodePayload(effect.verdict, effect.encoding));
@@ -87,7 +102,16 @@ export class Performer {
     }
   }
 
-  #dispatch({ pool, execution }: Extract<Effect, { kind: "dispatch" }>): Promise<unknown> {
+  async #dispatchWithFacts(effects: readonly Dispatch[]): Promise<void> {
+    const executions = effects.map(({ execution }) => execution);
+    const facts = await readExecutionFacts(this.#context.pool, executions);
+    for (const [at, effect] of effects.entries()) {
+      const execution = withFacts(effect.execution, facts[at]!);
+      this.#background("dispatch", this.#dispatch({ ...effect, execution }));
+    }
+  }
+
+  #dispatch({ pool, execution }: Dispatch): Promise<unknown> {
     const { publisher, subjects } = this.#context;
     const subject = subjects.execution(
       pool,

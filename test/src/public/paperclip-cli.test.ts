@@ -71,8 +71,13 @@ describe.skipIf(!isWanted)(
 
     test("issue create, list, update, comment, checkout, release", async () => {
       const created = (await json(
-        ...["issue", "create", "--company-id", companyId, "--title", "From the command"],
-        ...["--description", "Long", "--status", "todo", "--priority", "high"],
+        "issue",
+        "create",
+        `--company-id=${companyId}`,
+        "--title=From the command",
+        "--description=Long",
+        "--status=todo",
+        "--priority=high",
       )) as Row;
       expect(created).toMatchObject({ title: "From the command", priority: "high" });
       const id = String(created["id"]);
@@ -100,10 +105,8 @@ describe.skipIf(!isWanted)(
         assigneeAgentId: null,
       });
       const comments = await system.call("GET", `/issues/${id}/comments`);
-      expect((comments.body as unknown as Row[]).map(({ body }) => body).toSorted()).toEqual([
-        "hello",
-        "why it is renamed",
-      ]);
+      const bodies = (comments.body as unknown as Row[]).map(({ body }) => body);
+      expect(new Set(bodies)).toEqual(new Set(["hello", "why it is renamed"]));
     });
 
     test("heartbeat run shows events and log, and ends with 0 when the run has succeeded", async () => {

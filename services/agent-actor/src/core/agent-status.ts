@@ -22,7 +22,7 @@ export function settleAgent(draft: Draft, outcome: TerminalStatus | "running"): 
   draft.announce("agent.status", { agentId: agent.id, status, outcome, ...heartbeat });
 }
 
-/** Closes the gate for a reason of our own, not asked for by anybody: state, row and the event for consoles. */
+/** Closes the gate, with the reason and the time of it: state, row and the event for consoles. */
 export function pauseAgent(draft: Draft, pauseReason: string): void {
   const { id } = draft.state.agent;
   draft.changeAgent({ status: "paused", pauseReason });

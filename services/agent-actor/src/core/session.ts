@@ -59,9 +59,9 @@ export function sessionAfter(state: AgentState, run: RunState, result: RunResult
   const inParams = nonBlank(params?.["sessionId"]);
   const displayId = cutDisplayId(
     nonBlank(result.sessionDisplayId) ??
+      (silent ? before.displayId : null) ??
       codec.displayId(params) ??
       inParams ??
-      (silent ? before.displayId : null) ??
       id,
   );
   return {

@@ -7,7 +7,7 @@ import type { Draft } from "./draft.js";
 import { sessionFor, sessionIdBefore } from "./session.js";
 import { carriedOn } from "./spend.js";
 import type { RunState } from "./state.js";
-import { freeSlots, isInvokable } from "./state.js";
+import { freeSlots, isDelayed, isInvokable } from "./state.js";
 
 /**
  * Dispatches what may be dispatched. False when a lock has to be asked for first: the caller returns
@@ -17,7 +17,10 @@ export function admitQueued(draft: Draft): boolean {
   for (;;) {
     const { state } = draft;
     if (freeSlots(state) === 0 || !isInvokable(state.agent.status)) return true;
-    const next = state.runs.find((run) => run.phase === "queued");
+    if (draft.inputs.company.status !== "active") return true;
+    const next = state.runs.find(
+      (run) => run.phase === "queued" && !isDelayed(run, draft.delivery.atMs),
+    );
     if (!next) return true;
     if (companyOverBudget(draft)) {
       stopForCompany(draft, null);

@@ -42,17 +42,43 @@ export function enrichContext(wake: WakeRequest): Json {
   const commentId = commentIdOf(context, payload);
   fill("commentId", commentId);
   fill("wakeCommentId", commentId);
+  if (commentId !== null) gather(context, [commentId]);
   fill("wakeSource", wake.source);
   fill("wakeTriggerDetail", wake.triggerDetail);
   return context;
 }
 
+/** 100 comments: what a process can be expected to read. Of more, the oldest fall out and are counted. */
+const commentsMax = 100;
+
+/** The comments that a context has gathered, in order. One that names none may still come from a single one. */
+const commentIdsOf = (context: Json): readonly unknown[] => {
+  const ids = context["wakeCommentIds"];
+  if (Array.isArray(ids)) return ids;
+  const commentId = commentIdOf(context, {});
+  return commentId === null ? [] : [commentId];
+};
+
+/** Puts comments into a context: each once, in the order in which they came, and of too many how many there were. */
+function gather(context: Json, commentIds: readonly unknown[]): void {
+  const known = new Set(commentIdsOf(context));
+  const fallen = Math.max(0, (asCount(context["wakeCommentCount"]) ?? 0) - known.size);
+  for (const commentId of commentIds) known.add(commentId);
+  context["wakeCommentIds"] = [...known].slice(-commentsMax);
+  const count = fallen + known.size;
+  if (count > commentsMax) context["wakeCommentCount"] = count;
+}
+const asCount = (value: unknown): number | null =>
+  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : null;
+
 /** The context of a run that another wake joins: what is new wins, and so does the newest comment. */
 export function mergeContexts(existing: Json, incoming: Json): Json {
   const commentId = commentIdOf(incoming, {});
-  return {
-    ...existing,
-    ...incoming,
-    ...(commentId ? { commentId, wakeCommentId: commentId } : {}),
-  };
+  const { wakeCommentIds: _ids, wakeCommentCount: _count, ...rest } = incoming;
+  const merged: Json = { ...existing, ...rest };
+  if (commentId === null) return merged;
+  const before = commentIdsOf(existing);
+  Object.assign(merged, { commentId, wakeCommentId: commentId, wakeCommentIds: before });
+  gather(merged, commentIdsOf(incoming));
+  return merged;
 }

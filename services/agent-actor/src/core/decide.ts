@@ -7,8 +7,17 @@
 import { Draft } from "./draft.js";
 import type { Decision } from "./decision.js";
 import type { Delivery, Inputs } from "./delivery.js";
-import { onConfigure, onPause, onResume, onTerminate } from "./on-agent-command.js";
+import {
+  admit,
+  onApprove,
+  onCancelAll,
+  onPause,
+  onResume,
+  onTerminate,
+} from "./on-agent-command.js";
 import { onCancel } from "./on-cancel.js";
+import { onConfigure } from "./on-configure.js";
+import { onDelete } from "./on-delete.js";
 import { onGrant } from "./on-grant.js";
 import { onExpired, onRunFinished, onRunLost, onRunProgress } from "./on-run-report.js";
 import { onRunStarted } from "./on-run-started.js";
@@ -48,10 +57,13 @@ export function decide(state: AgentState, delivery: Delivery, inputs: Inputs): D
     case "terminate":
       return onTerminate(draft, message.body);
     case "delete":
+      return onDelete(draft, message.body);
     case "approve":
+      return onApprove(draft);
     case "cancel-all":
+      return onCancelAll(draft, message.body);
     case "admit":
-      return draft.done(null, "ignored");
+      return admit(draft);
     case "reset-session":
       return onResetSession(draft, message.body);
     case "cost":

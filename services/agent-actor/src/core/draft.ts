@@ -4,11 +4,13 @@
  * no handler can change one and forget the other. It knows no rule: those are in the `on-*` files.
  */
 import type { EventType } from "@reveille/shared/protocol/events";
+import { isoTime } from "@reveille/shared/protocol/time";
 import type { Verdict } from "@reveille/shared/protocol/wake";
 import type { Decided, Effect, Outcome, Row } from "./decision.js";
 import type { Delivery, Inputs, LockRequest } from "./delivery.js";
 import { liveColumns, newRow } from "./run-row.js";
 import type { AgentState, Json, Position, RunState, WaitState } from "./state.js";
+import { isDelayed } from "./state.js";
 
 export class Draft {
   readonly delivery: Delivery;
@@ -138,6 +140,7 @@ export class Draft {
 
   done(verdict: Verdict | null = null, outcome: Outcome = "applied"): Decided {
     for (const run of this.#state.runs) this.#writeRun(run);
+    if (outcome === "applied") this.#settleRetryTimer();
     return {
       kind: "decided",
       state: this.#state,
@@ -148,6 +151,21 @@ export class Draft {
     };
   }
 
+  /** The agent's row says when the earliest of its delayed runs is due, and the heap of timers follows. */
+  #settleRetryTimer(): void {
+    const { agent, runs } = this.#state;
+    let earliest: number | null = null;
+    for (const run of runs)
+      if (isDelayed(run, this.delivery.atMs))
+        earliest = Math.min(run.notBeforeMs!, earliest ?? Infinity);
+    if (earliest === agent.nextRetryAtMs) return;
+    this.changeAgent({ nextRetryAtMs: earliest });
+    const nextRetryAt = earliest === null ? null : isoTime(earliest);
+    const { id: agentId, companyId } = agent;
+    const row = { id: agentId, nextRetryAt, retryChanged: true };
+    this.row({ table: "agents", op: "update", row });
+    this.effect({ kind: "set-timer", timer: "retry", companyId, agentId, dueAtMs: earliest });
+  }
   #writeRun(run: RunState): void {
     const touched = this.#touched.get(run.id);
     if (!touched) return;

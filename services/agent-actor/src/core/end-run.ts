@@ -12,9 +12,11 @@ import type {
 import { tailOf } from "@reveille/shared/protocol/text";
 import { isoTime } from "@reveille/shared/protocol/time";
 import { settleAgent } from "./agent-status.js";
+import { finishDeletion } from "./deletion.js";
 import type { Draft } from "./draft.js";
 import type { Ending } from "./outcome.js";
 import { wakeStatusOf } from "./outcome.js";
+import { followEnd } from "./retry.js";
 import { announceRun, writeEvent } from "./run-events.js";
 import { resultJson } from "./run-result.js";
 import { keepSession } from "./session.js";
@@ -59,37 +61,41 @@ export function endRun(
     sessionIdAfter,
     ...(evidence ? evidenceColumns(evidence) : {}),
   });
+  const retry = followEnd(draft, run, ending, evidence?.result ?? null);
+  const wake = retry
+    ? { status: "queued", runId: retry.id }
+    : { status: wakeStatusOf(ending.status), error: ending.error, finishedAt };
   draft.row({
     table: "wakes",
     op: "update",
-    row: {
-      id: run.wakeRequestId,
-      status: wakeStatusOf(ending.status),
-      error: ending.error,
-      finishedAt,
-      updatedAt: finishedAt,
-    },
+    row: { id: run.wakeRequestId, ...wake, updatedAt: finishedAt },
   });
   announceRun(draft, run, ending);
-  writeEvent(draft, run.id, seq, closingEvent(ending, evidence));
+  writeEvent(draft, run.id, seq, closingEvent(ending, evidence, retry));
   if (left) {
     writeRuntimeState(draft, run, ending, used);
     chargeRun(draft, run, used, result);
   }
   settleAgent(draft, ending.status);
+  finishDeletion(draft);
 }
 
-/** Where no result came to be, the last event is the error itself. */
-function closingEvent(ending: Ending, evidence: Evidence | null): Parameters<typeof writeEvent>[3] {
+/** Where no result came to be, the last event is the error itself. It names the run that tries again. */
+function closingEvent(
+  ending: Ending,
+  evidence: Evidence | null,
+  retry: RunState | null,
+): Parameters<typeof writeEvent>[3] {
+  const next = retry ? { retryRunId: retry.id, retryAt: isoTime(retry.notBeforeMs!) } : null;
   if (ending.status === "failed" && (evidence === null || evidence.result.threw))
-    return { eventType: "error", level: "error", message: ending.error };
+    return { eventType: "error", level: "error", message: ending.error, payload: next };
   const level =
     ending.status === "succeeded" ? "info" : ending.status === "cancelled" ? "warn" : "error";
   return {
     eventType: "lifecycle",
     level,
     message: `run ${ending.status}`,
-    payload: { status: ending.status, exitCode: evidence?.result.exitCode ?? null },
+    payload: { status: ending.status, exitCode: evidence?.result.exitCode ?? null, ...next },
   };
 }
 

@@ -7,7 +7,11 @@ import type { RunState, WaitState } from "./state.js";
 type Cause = Pick<
   WaitState,
   "runId" | "requestId" | "wakeId" | "source" | "triggerDetail" | "context" | "taskKey"
-> & { issueId: string | null };
+> & {
+  issueId: string | null;
+  /** A run that tries again: which one, and when. */
+  retry?: Pick<RunState, "retryOfRunId" | "retryNumber" | "notBeforeMs">;
+};
 
 /** Adds the run to the queue and tells consoles. Its place is that of the message which is decided. */
 export function addQueuedRun(draft: Draft, cause: Cause): void {
@@ -38,9 +42,7 @@ export function addQueuedRun(draft: Draft, cause: Cause): void {
     lastEventSeq: 0,
     progressSeen: 0,
     sessionIdBefore: sessionIdBefore(state, cause),
-    retryOfRunId: null,
-    retryNumber: 0,
-    notBeforeMs: null,
+    ...(cause.retry ?? { retryOfRunId: null, retryNumber: 0, notBeforeMs: null }),
     reported: null,
     finishRequested: false,
   };

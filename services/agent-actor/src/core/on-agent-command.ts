@@ -1,82 +1,86 @@
-/** Pause, resume, terminate, configure: what changes the agent itself. Pause is a gate at every admission. */
-import type { AgentCommand, Configure } from "@reveille/shared/protocol/commands";
-import { isoTime } from "@reveille/shared/protocol/time";
+/**
+ * Pause, resume, terminate, approve, cancel-all, admit: what people say to the agent itself. Pause is a
+ * gate at every admission. How an agent is deleted stands in `on-delete.ts`, how it is configured in
+ * `on-configure.ts`.
+ */
+import type { AgentCommand } from "@reveille/shared/protocol/commands";
 import { admitQueued } from "./admit.js";
+import { pauseAgent } from "./agent-status.js";
 import { cancelRun } from "./cancel-run.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
-import { nextTimerAfter, readPolicy } from "./policy.js";
+import { setTimer } from "./on-timer.js";
 import type { AgentStatus } from "./state.js";
 import { isRunning } from "./state.js";
 
-/** Queued and running runs are cancelled; deferred wakes stay and go on after a resume. */
-export function onPause(draft: Draft, command: AgentCommand): Decision {
-  if (draft.state.agent.status === "terminated") return draft.done(null, "ignored");
-  return stopWith(draft, "paused", command.reason ?? "Cancelled due to agent pause");
-}
+/** What runs that a gate ends say, when nobody gave a reason; the same for terminate, as clients know it. */
+const cancelledByGate = "Cancelled due to agent pause";
+/** Why an agent is paused, when nobody gave a reason. */
+const pausedByHand = "manual";
 
-export function onTerminate(draft: Draft, command: AgentCommand): Decision {
-  return stopWith(draft, "terminated", command.reason ?? "Cancelled due to agent pause");
-}
-
-export function onResume(draft: Draft): Decision {
+/**
+ * Queued and running runs are cancelled; deferred wakes stay and go on after a resume. An agent that
+ * waits for approval stays behind that gate: a resume would open it unapproved.
+ */
+export function onPause(draft: Draft, { reason }: AgentCommand): Decision {
   const { status } = draft.state.agent;
-  if (status !== "paused" && status !== "pending_approval" && status !== "error")
-    return draft.done(null, "ignored");
-  setStatus(draft, draft.state.runs.some(isRunning) ? "running" : "idle");
-  if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
+  if (status === "terminated" || status === "pending_approval") return draft.done(null, "ignored");
+  pauseAgent(draft, reason ?? pausedByHand);
+  cancelAll(draft, reason ?? cancelledByGate);
   return draft.done();
 }
 
-/** New configuration: what is absent stays; a changed interval starts anew from now. */
-export function onConfigure(draft: Draft, command: Configure): Decision {
-  const { agent } = draft.state;
-  const runtimeConfig = command.runtimeConfig ?? agent.runtimeConfig;
-  const policy = readPolicy(runtimeConfig);
-  const sameTimer =
-    policy.intervalSec === draft.state.policy.intervalSec &&
-    policy.timerEnabled === draft.state.policy.timerEnabled;
-  const nextTimerAtMs = sameTimer
-    ? agent.nextTimerAtMs
-    : nextTimerAfter(policy, draft.delivery.atMs);
-  draft.changeState({ policy });
-  draft.changeAgent({
-    name: command.name ?? agent.name,
-    adapterType: command.adapterType ?? agent.adapterType,
-    adapterConfig: command.adapterConfig ?? agent.adapterConfig,
-    runtimeConfig,
-    nextTimerAtMs,
-  });
-  const now = draft.state.agent;
-  draft.row({
-    table: "agents",
-    op: "update",
-    row: {
-      id: agent.id,
-      name: now.name,
-      adapterType: now.adapterType,
-      adapterConfig: now.adapterConfig,
-      runtimeConfig: now.runtimeConfig,
-      nextTimerAt: nextTimerAtMs === null ? null : isoTime(nextTimerAtMs),
-      timerChanged: true,
-    },
-  });
-  if (!sameTimer)
-    draft.effect({
-      kind: "set-timer",
-      timer: "heartbeat",
-      companyId: agent.companyId,
-      agentId: agent.id,
-      dueAtMs: nextTimerAtMs,
+/** For good: its timer is over too. Wakes that wait for an issue end when it is their turn. */
+export function onTerminate(draft: Draft, { reason }: AgentCommand): Decision {
+  closeForGood(draft);
+  cancelAll(draft, reason ?? cancelledByGate);
+  return draft.done();
+}
+
+/** Opens the gate again, out of a pause or an error, and forgets why it was closed. */
+export function onResume(draft: Draft): Decision {
+  const { agent, runs } = draft.state;
+  if (agent.status !== "paused" && agent.status !== "error") return draft.done(null, "ignored");
+  setStatus(draft, runs.some(isRunning) ? "running" : "idle");
+  if (agent.pauseReason !== null || agent.failure !== null) {
+    draft.changeAgent({ pauseReason: null, failure: null });
+    draft.row({
+      table: "agents",
+      op: "update",
+      row: { id: agent.id, pauseChanged: true, failureChanged: true },
     });
+  }
+  return admit(draft);
+}
+
+/** A new agent that had to be approved may be woken from now on. */
+export function onApprove(draft: Draft): Decision {
+  if (draft.state.agent.status !== "pending_approval") return draft.done(null, "ignored");
+  setStatus(draft, "idle");
+  return admit(draft);
+}
+
+/** Ends every queued and running run; the agent stays as it is. */
+export function onCancelAll(draft: Draft, { reason }: AgentCommand): Decision {
+  if (draft.state.runs.length === 0) return draft.done(null, "ignored");
+  cancelAll(draft, reason ?? "Cancelled by control plane");
+  return admit(draft);
+}
+
+/** Looks at the queue again: what kept it waiting (a company, a budget) may have changed. */
+export function admit(draft: Draft): Decision {
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return draft.done();
 }
 
-function stopWith(draft: Draft, status: AgentStatus, reason: string): Decision {
-  setStatus(draft, status);
+/** Nobody wakes it any more. */
+export function closeForGood(draft: Draft): void {
+  setStatus(draft, "terminated");
+  if (draft.state.agent.nextTimerAtMs !== null) setTimer(draft, null);
+}
+
+export function cancelAll(draft: Draft, reason: string): void {
   for (const run of draft.state.runs) cancelRun(draft, run, reason);
-  return draft.done();
 }
 
 function setStatus(draft: Draft, status: AgentStatus): void {

@@ -17,7 +17,7 @@ const grant = (state: AgentState, runId = wait.runId, issues: readonly string[] 
     { inputs: inputsOf({ issues, locks: { [runId]: "held" } }) },
   );
 
-test("R2 a deferred wake becomes a run with the context that it came with", () => {
+test("a deferred wake becomes a run with the context that it came with [R2]", () => {
   const decision = grant(waiting());
   expect(decision.state.waits).toEqual([]);
   expect(decision.state.runs).toMatchObject([

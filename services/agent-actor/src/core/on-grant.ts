@@ -6,6 +6,7 @@
 import type { Grant } from "@reveille/shared/protocol/commands";
 import { isoTime } from "@reveille/shared/protocol/time";
 import { admitQueued } from "./admit.js";
+import { closeWait } from "./close-wait.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
 import { addQueuedRun } from "./new-run.js";
@@ -25,14 +26,24 @@ export function onGrant(draft: Draft, grant: Grant): Decision {
     draft.release(grant.issueId, grant.runId, "wake", grant.wakeId);
     return draft.done(null, "stale");
   }
-  if (!isInvokable(draft.state.agent.status)) return closeWait(draft, wait, notInvokable);
-  if (!draft.inputs.issues.has(grant.issueId))
-    return closeWait(draft, wait, "issue_execution_issue_not_found");
+  const fault = refusal(draft, wait);
+  if (fault !== null) {
+    closeWait(draft, wait, fault);
+    return draft.done();
+  }
   promote(draft, wait);
   return admitOrPassOn(draft, grant);
 }
 
 const notInvokable = "Deferred wake could not be promoted: agent is not invokable";
+
+/** Why a wake that was taken in earlier would not be taken in now; null: it would. */
+function refusal({ state, inputs }: Draft, wait: WaitState): string | null {
+  if (!isInvokable(state.agent.status)) return notInvokable;
+  if (wait.source !== "timer" && !state.policy.wakeOnDemand)
+    return "heartbeat.wakeOnDemand.disabled";
+  return inputs.issues.has(wait.issueId) ? null : "issue_execution_issue_not_found";
+}
 
 /** The waiting wake becomes a queued run. */
 function promote(draft: Draft, wait: WaitState): void {
@@ -61,7 +72,10 @@ function promote(draft: Draft, wait: WaitState): void {
   });
 }
 
-/** Without a free slot (or behind others) the granted run stays queued and holds nothing. */
+/**
+ * Without a free slot, behind others, or with a company that is not active the granted run stays queued
+ * and holds nothing: whatever opens the way admits it, and it asks for the lock again.
+ */
 function admitOrPassOn(draft: Draft, grant: Grant): Decision {
   if (freeSlots(draft.state) > 0 && !admitQueued(draft))
     return { kind: "needs", locks: draft.needed };
@@ -71,25 +85,5 @@ function admitOrPassOn(draft: Draft, grant: Grant): Decision {
     draft.changeRun(run.id, {}, { owesRelease: true });
     draft.release(grant.issueId, run.id, "run", run.id, draft.delivery);
   }
-  return draft.done();
-}
-
-function closeWait(draft: Draft, wait: WaitState, error: string): Decision {
-  const at = isoTime(draft.delivery.atMs);
-  draft.removeWait(wait.requestId);
-  draft.row({
-    table: "wakes",
-    op: "update",
-    row: {
-      id: wait.requestId,
-      status: "failed",
-      waits: false,
-      error,
-      finishedAt: at,
-      updatedAt: at,
-      owesRelease: true,
-    },
-  });
-  draft.release(wait.issueId, wait.runId, "wake", wait.requestId);
   return draft.done();
 }

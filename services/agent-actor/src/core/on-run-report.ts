@@ -15,6 +15,7 @@ import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
 import { endRun } from "./end-run.js";
 import { cancelledBy, outcomeOf } from "./outcome.js";
+import { pauseIfFailing } from "./pause-failing.js";
 import { appendEvent } from "./run-events.js";
 import { mergeReported } from "./run-result.js";
 import { withUsage } from "./spend.js";
@@ -46,6 +47,7 @@ export function onRunFinished(draft: Draft, report: RunFinished): Decision {
   const result = mergeReported(report.result, run.reported?.patch ?? {});
   endRun(draft, draft.run(run.id)!, outcomeOf(result, run.cancel), { result, sealed: report });
   enforceBudget(draft);
+  pauseIfFailing(draft);
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return answered(draft, report, "finished", "committed");
 }
@@ -89,6 +91,7 @@ function lose(draft: Draft, run: RunState, cause: string): boolean {
     const result = mergeReported(noResult, run.reported?.patch ?? {});
     endRun(draft, run, outcomeOf(result, null), { result, sealed: null });
     enforceBudget(draft);
+    pauseIfFailing(draft);
     return admitQueued(draft);
   }
   if (run.cancel === null && run.losses < draft.state.policy.lossesMax) {
@@ -109,6 +112,7 @@ function lose(draft: Draft, run: RunState, cause: string): boolean {
     : ({ status: "failed", error: `Process lost -- ${cause}`, errorCode: "process_lost" } as const);
   endRun(draft, run, ending, null);
   enforceBudget(draft);
+  pauseIfFailing(draft);
   return admitQueued(draft);
 }
 

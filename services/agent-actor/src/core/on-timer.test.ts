@@ -12,7 +12,7 @@ const fire = (given: AgentState, atMs = due, dueAtMs = due) =>
     { place: { atMs } },
   );
 
-test("M4 a due timer is a wake of the system, and the next one is one interval after it was due", () => {
+test("a due timer is a wake of the system, and the next one is one interval after it was due [M4]", () => {
   const decision = fire(state, due + 700);
   expect(decision.verdict).toMatchObject({
     outcome: "queued",
@@ -22,7 +22,7 @@ test("M4 a due timer is a wake of the system, and the next one is one interval a
   expect(effectsOf(decision, "set-timer")).toMatchObject([{ dueAtMs: due + 60_000 }]);
 });
 
-test("missed periods fire once, and keep the beat", () => {
+test("missed periods fire once, and keep the beat [B21]", () => {
   const decision = fire(state, due + 200_000);
   expect(decision.state.runs).toHaveLength(1);
   expect(decision.state.agent.nextTimerAtMs).toBe(due + 240_000);
@@ -32,8 +32,8 @@ test("a timer that is not the next one is stale", () => {
   expect(fire(state, due, due - 1)).toMatchObject({ outcome: "stale", rows: [], effects: [] });
 });
 
-test.each(["paused", "terminated", "pending_approval"] as const)(
-  "%s: no run, but the beat goes on",
+test.each(["paused", "pending_approval"] as const)(
+  "%s: no run, no row of a wake, but the beat goes on [M2] [M6] [B20]",
   (status) => {
     const decision = fire({ ...state, agent: { ...state.agent, status } });
     expect(decision.state.runs).toEqual([]);
@@ -42,7 +42,7 @@ test.each(["paused", "terminated", "pending_approval"] as const)(
 );
 
 test.each(["queued", "running"] as const)(
-  "B21 with a %s run of no scope it leaves no row",
+  "with a %s run of no scope it leaves no row [B21] [T6]",
   (phase) => {
     const decision = fire({ ...state, runs: [runOf(phase)] });
     expect(decision.rows.map(({ table }) => table)).toEqual(["agents"]);

@@ -5,6 +5,7 @@
 import { deriveId, runIdOfWake, wakeRequestId } from "@reveille/shared/protocol/ids";
 import type { WakeRequest } from "@reveille/shared/protocol/wake";
 import { admitQueued } from "./admit.js";
+import { companyOverBudget } from "./budget.js";
 import { commentIdOf, enrichContext, issueIdOf, mergeContexts, taskKeyOf } from "./context.js";
 import type { Decision } from "./decision.js";
 import type { Delivery } from "./delivery.js";
@@ -12,8 +13,9 @@ import type { Draft } from "./draft.js";
 import { addQueuedRun } from "./new-run.js";
 import { companyRunsMax } from "./policy.js";
 import { apiRow } from "./run-row.js";
+import { rememberSession } from "./session.js";
 import type { RunState } from "./state.js";
-import { freeSlots, isInvokable, queuedCount } from "./state.js";
+import { freeSlots, isDelayed, isInvokable, queuedCount } from "./state.js";
 import { giveVerdict, reply, writeRequest } from "./wake-rows.js";
 import type { Wake } from "./wake-rows.js";
 
@@ -45,6 +47,9 @@ export function onWake(draft: Draft, request: WakeRequest): Decision {
   if (inputs.keyOwner) return joinKeyOwner(draft, wake);
   if (!isInvokable(state.agent.status))
     return rejected(draft, wake, "agent_not_invokable", { status: state.agent.status });
+  if (inputs.company.status !== "active")
+    return rejected(draft, wake, "company_not_active", { status: inputs.company.status });
+  if (companyOverBudget(draft)) return rejected(draft, wake, "company_budget_exceeded");
   if (request.source === "timer" && !state.policy.timerEnabled)
     return skipped(draft, wake, "heartbeat.disabled");
   if (request.source !== "timer" && !state.policy.wakeOnDemand)
@@ -77,8 +82,19 @@ export function runToJoin(runs: readonly RunState[], wake: Wake): RunState | und
   return open.at(-1) ?? (wake.commentId === null ? same.at(-1) : undefined);
 }
 
+/**
+ * A run that waits for its time gathers wakes like any queued one. Somebody who asks for it by hand gets it
+ * at once: the delay is there to spare what failed from programs, not from people.
+ */
 function coalesce(draft: Draft, wake: Wake, target: RunState): Decision {
-  const run = draft.changeRun(target.id, { context: mergeContexts(target.context, wake.context) });
+  const { atMs } = draft.delivery;
+  const dueNow = isDelayed(target, atMs) && wake.request.source === "on_demand";
+  draft.changeRun(target.id, {
+    context: mergeContexts(target.context, wake.context),
+    ...(dueNow ? { notBeforeMs: atMs } : {}),
+  });
+  if (dueNow && !admitQueued(draft)) return { kind: "needs", locks: draft.needed };
+  const run = draft.run(target.id)!;
   const reason = wake.issueId === null ? {} : { reason: "issue_execution_same_name" };
   writeRequest(draft, wake, { status: "coalesced", runId: run.id, over: true, ...reason });
   return draft.done(
@@ -157,6 +173,7 @@ function wakeOnIssue(draft: Draft, wake: Wake, issueId: string): Decision {
   if (lock === "held") return queueRun(draft, wake);
   if (lock === "full") return rejected(draft, wake, "issue_queue_full");
   const { request, context, wakeId, requestId, runId, taskKey } = wake;
+  rememberSession(draft, taskKey);
   draft.addWait({
     requestId,
     wakeId,

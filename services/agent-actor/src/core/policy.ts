@@ -1,12 +1,16 @@
 /** What an agent's `runtimeConfig` says about waking it, read leniently: a bad value is the default. */
+import { nextDueAfter, readTimetable } from "@reveille/shared/protocol/schedule";
+import type { Timetable } from "@reveille/shared/protocol/schedule";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
-import type { Json } from "./state.js";
+import { asBoolean, asMap, wholeWithin } from "./config-values.js";
+import { readRetryPolicy } from "./retry-policy.js";
+import type { RetryPolicy } from "./retry-policy.js";
 
 export interface Policy {
   /** Gates the timer alone. */
   timerEnabled: boolean;
-  /** Seconds between timer wakes; 0: no timer. */
-  intervalSec: number;
+  /** When its own timer is due. */
+  timetable: Timetable;
   wakeOnDemand: boolean;
   /** 1 to 10. */
   maxConcurrentRuns: number;
@@ -14,8 +18,10 @@ export interface Policy {
   maxQueuedRuns: number;
   /** Which runners take its executions. */
   pool: string;
-  /** Lost attempts that are repeated in the same run. */
+  /** Lost attempts that are repeated in the same run, 0 to 5. */
   lossesMax: number;
+  /** What is tried again in a new run. */
+  retry: RetryPolicy;
 }
 
 /** 1,000: a day of one wake every 90 seconds; whoever queues more has a loop, not a backlog. */
@@ -33,7 +39,7 @@ export function readPolicy(runtimeConfig: unknown): Policy {
   const pool = runner["pool"];
   return {
     timerEnabled: asBoolean(heartbeat["enabled"], true),
-    intervalSec: Math.max(0, asNumber(heartbeat["intervalSec"], 0)),
+    timetable: readTimetable(runtimeConfig),
     wakeOnDemand: asBoolean(
       heartbeat["wakeOnDemand"] ??
         heartbeat["wakeOnAssignment"] ??
@@ -41,30 +47,14 @@ export function readPolicy(runtimeConfig: unknown): Policy {
         heartbeat["wakeOnAutomation"],
       true,
     ),
-    maxConcurrentRuns: clamp(
-      Math.floor(asNumber(heartbeat["maxConcurrentRuns"], 1)),
-      1,
-      maxConcurrentRunsLimit,
-    ),
-    maxQueuedRuns: clamp(
-      Math.floor(asNumber(heartbeat["maxQueuedRuns"], maxQueuedRunsDefault)),
-      1,
-      10_000,
-    ),
+    maxConcurrentRuns: wholeWithin(heartbeat["maxConcurrentRuns"], 1, 1, maxConcurrentRunsLimit),
+    maxQueuedRuns: wholeWithin(heartbeat["maxQueuedRuns"], maxQueuedRunsDefault, 1, 10_000),
     pool: typeof pool === "string" && isPoolName(pool) ? pool : "default",
-    lossesMax: 1,
+    lossesMax: wholeWithin(asMap(config["retry"])["lost"], 1, 0, 5),
+    retry: readRetryPolicy(runtimeConfig),
   };
 }
 
-/** When the interval timer is due next after a moment; null: it has none. */
-export const nextTimerAfter = (policy: Policy, atMs: number): number | null =>
-  policy.timerEnabled && policy.intervalSec > 0 ? atMs + policy.intervalSec * 1000 : null;
-
-const asMap = (value: unknown): Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
-const asBoolean = (value: unknown, otherwise: boolean): boolean =>
-  typeof value === "boolean" ? value : otherwise;
-const asNumber = (value: unknown, otherwise: number): number =>
-  typeof value === "number" && Number.isFinite(value) ? value : otherwise;
-const clamp = (value: number, min: number, max: number): number =>
-  Math.min(max, Math.max(min, value));
+/** When the agent's own timer is due first, counted from a moment; null: it has none. */
+export const nextTimerAfter = ({ timetable }: Policy, atMs: number): number | null =>
+  nextDueAfter(timetable.schedule, atMs);

@@ -61,6 +61,8 @@ const expected: Record<MessageName, readonly string[]> = {
     "dispatched, again, “committed”",
     "cancelled, release, “committed”",
   ],
+  "run.reported": ["stale", "stale", "stale", "stale", "noted", "noted"],
+  "run.reported, final": ["stale", "stale", "stale", "stale", "finish", "noted"],
   expired: ["stale", "stale", "stale", "stale", "dispatched, again", "cancelled, release"],
   cancel: [
     "ignored",
@@ -87,7 +89,36 @@ const expected: Record<MessageName, readonly string[]> = {
     "cancelling, control",
     "control",
   ],
+  "retry timer": ["stale", "stale", "stale", "stale", "stale", "stale"],
+  delete: [
+    "the agent is gone",
+    "cancelled, the agent is gone",
+    "cancelled, the agent is gone, release",
+    "cancelled, the agent is gone, withdraw, release",
+    "cancelling, control",
+    "control",
+  ],
+  approve: ["ignored", "ignored", "ignored", "ignored", "ignored", "ignored"],
+  "cancel-all": [
+    "ignored",
+    "cancelled",
+    "cancelled, release",
+    "cancelled, withdraw, release",
+    "cancelling, control",
+    "control",
+  ],
+  admit: ["noted", "dispatched", "noted", "noted", "noted", "noted"],
   configure: ["noted", "dispatched", "noted", "noted", "noted", "noted"],
+  cost: ["noted", "noted", "noted", "noted", "noted", "noted"],
+  "cost, the agent's limit": [
+    "noted",
+    "cancelled",
+    "cancelled, release",
+    "cancelled, withdraw, release",
+    "cancelling, control",
+    "control",
+  ],
+  "reset-session": ["noted", "noted", "noted", "noted", "noted", "noted"],
 };
 
 /** Out of `error` only: the queue goes on. */
@@ -101,11 +132,18 @@ const expectedGated: Partial<Record<MessageName, readonly string[]>> = {
   "wake, other task": refused,
   timer: ["noted", "noted"],
   resume: ["noted", "noted"],
+  "cost, the agent's limit": ["noted", "noted"],
 };
 const expectedTerminated: typeof expectedGated = {
   pause: ["ignored", "ignored"],
   resume: ["ignored", "ignored"],
 };
+/** Neither a pause nor a resume opens a gate that an approval has to open. */
+const expectedPending: typeof expectedGated = {
+  ...expectedTerminated,
+  approve: ["noted", "noted"],
+};
+const expectedOf = { paused: {}, terminated: expectedTerminated, pending_approval: expectedPending };
 
 const names = Object.keys(messages) as MessageName[];
 
@@ -121,8 +159,8 @@ test.each(gated)("an agent that is %s", (status) => {
   for (const name of names) {
     const cells = gatedPhases.map((phase) => cellOf(phase, status, name));
     const open = gatedPhases.map((phase) => expected[name][phases.indexOf(phase)]);
-    const special = status === "terminated" ? expectedTerminated[name] : undefined;
-    expect(cells, name).toEqual(special ?? expectedGated[name] ?? open);
+    const special: typeof expectedGated = expectedOf[status];
+    expect(cells, name).toEqual(special[name] ?? expectedGated[name] ?? open);
   }
 });
 
@@ -167,6 +205,7 @@ stateDiagram-v2
   queued --> over: cancel, pause, terminate
   waiting --> over: cancel, pause, terminate
   dispatched --> over: cancel, pause, terminate (no process was started)
+  over --> queued: a retry, which is a new run of the same wake and has to wait for its time
   over --> [*]
 \`\`\`
 
@@ -185,7 +224,8 @@ ${table(["message", ...phases.map((phase) => (phase === "none" ? "no run" : phas
 ## Behind a gate
 
 Pausing and terminating end every run that has no process at once, so only runs that are being cancelled are left. An agent that waits for
-approval decides as a paused one.
+approval decides as a paused one, but that \`pause\` and \`resume\` are ignored and \`approve\` opens the gate. Deleting is terminating
+for good: the agent is gone with its last process.
 
 ${table(["message", ...gatedHead, "terminated: cancelling"], closed)}
 `;

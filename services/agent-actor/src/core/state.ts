@@ -174,6 +174,10 @@ export const freeSlots = (state: AgentState): number =>
 export const queuedCount = (state: AgentState): number =>
   state.runs.filter((run) => !hasSlot(run)).length;
 
+/** Is this a queued run whose time has not come? */
+export const isDelayed = (run: RunState, atMs: number): boolean =>
+  run.phase === "queued" && run.notBeforeMs !== null && run.notBeforeMs > atMs;
+
 /** May it be woken at all? */
 export const isInvokable = (status: AgentStatus): boolean =>
   status === "active" || status === "idle" || status === "running" || status === "error";

@@ -68,12 +68,25 @@ export const messages = {
     body: { ...claimed(state), ...finishOf(), claimId: claimOf("two").claimId },
   }),
   "run.lost": (state) => ({ kind: "run.lost", body: { ...claimed(state), reason: "deadline" } }),
+  "run.reported": (state) => reported(state, false),
+  "run.reported, final": (state) => reported(state, true),
   expired: (state) => ({ kind: "expired", body: claimed(state) }),
   cancel: () => ({ kind: "cancel", body: { runId: idOf("run"), reason: "enough", ...by } }),
   pause: () => ({ kind: "pause", body: by }),
   resume: () => ({ kind: "resume", body: by }),
   terminate: () => ({ kind: "terminate", body: by }),
+  "retry timer": () => ({
+    kind: "timer",
+    body: { id: "retry:1", dueAtMs: startMs + 60_000, timer: "retry" },
+  }),
+  delete: () => ({ kind: "delete", body: by }),
+  approve: () => ({ kind: "approve", body: by }),
+  "cancel-all": () => ({ kind: "cancel-all", body: by }),
+  admit: () => ({ kind: "admit", body: by }),
   configure: () => ({ kind: "configure", body: { name: "renamed", ...by } }),
+  cost: () => costOf(1),
+  "cost, the agent's limit": () => costOf(limitMicros),
+  "reset-session": () => ({ kind: "reset-session", body: by }),
 } as const satisfies Record<string, (state: AgentState) => MailboxMessage>;
 export type MessageName = keyof typeof messages;
 
@@ -86,10 +99,32 @@ const started = (state: AgentState, claim: string): MailboxMessage => ({
   body: { ...claimed(state), ...claimOf(claim) },
 });
 
+const reported = (state: AgentState, final: boolean): MailboxMessage => {
+  const { runId, attempt } = claimed(state);
+  return { kind: "run.reported", body: { runId, attempt, final, patch: { summary: "done" } } };
+};
+/** The agent's limit: a dollar. */
+const limitMicros = 1_000_000;
+const costOf = (costMicros: number): MailboxMessage => ({
+  kind: "cost",
+  body: {
+    id: idOf("cost"),
+    provider: "p",
+    model: "m",
+    inputTokens: 0,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    costMicros,
+    occurredAt: "2026-01-01T00:00:00Z",
+    ...by,
+  },
+});
+
 /** What the message does, as a cell of the matrix. */
 export function cellOf(phase: Phase, status: AgentStatus, name: MessageName): string {
   const bare = agentOf({ status, heartbeat: { intervalSec: 60 } });
-  const state = { ...bare, runs: phase === "none" ? [] : [run(phase)] };
+  const agent = { ...bare.agent, budgetMonthlyCents: limitMicros / 10_000 };
+  const state = { ...bare, agent, runs: phase === "none" ? [] : [run(phase)] };
   const delivery = deliver(state, messages[name](state), { atMs: startMs + 61_000 });
   const locks: Record<string, "held"> = {};
   for (;;) {
@@ -112,12 +147,15 @@ function describe(before: AgentState, { state, rows, effects, verdict, outcome }
       ? ["again"]
       : []),
     ...added.map((other) => `new run ${other}`),
+    ...(state.agent.deletedAtMs === null ? [] : ["the agent is gone"]),
     ...effects.flatMap((effect) =>
       effect.kind === "answer"
         ? [`“${effect.answer}”`]
-        : effect.kind === "control" || effect.kind === "withdraw" || effect.kind === "release"
-          ? [effect.kind]
-          : [],
+        : effect.kind === "control" && effect.order === "finish"
+          ? ["finish"]
+          : effect.kind === "control" || effect.kind === "withdraw" || effect.kind === "release"
+            ? [effect.kind]
+            : [],
     ),
   ];
   if (words.length > 0) return words.join(", ");

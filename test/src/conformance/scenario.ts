@@ -7,6 +7,8 @@ export interface Scenario {
   /** Names its recording and its target. */
   id: string;
   title: string;
+  /** Ids of the behaviours that it shows, besides those that have a test of their own (see docs/behaviour.md). */
+  rows?: readonly string[];
   /** What the recording shows of the reference. */
   why: string;
   run(scene: Scene): Promise<void>;

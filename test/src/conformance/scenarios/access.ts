@@ -51,6 +51,7 @@ export const accessScenarios: readonly Scenario[] = [
   },
   {
     id: "g10-cost-event-api-pauses",
+    rows: ["D4"],
     title: "POST cost-events beyond the budget",
     why: "the agent is paused; a wake is 409",
     run: async (scene) => {

@@ -32,6 +32,7 @@ const status = ({ status: now }: Row): Row => ({ status: now });
 export const cancellingScenarios: readonly Scenario[] = [
   {
     id: "d02-cancel-running",
+    rows: ["X4", "B8", "B9"],
     title: "cancel of `sleep`",
     why: "SIGTERM; cancelled or, by a race, succeeded; two events with seq 1",
     ws: true,
@@ -53,6 +54,7 @@ export const cancellingScenarios: readonly Scenario[] = [
   },
   {
     id: "d03-cancel-sigterm-ignored",
+    rows: ["X3", "B4"],
     title: "cancel of a process that ignores SIGTERM, with a grace of 1 s",
     why: "SIGKILL is never sent: the process outlives its cancelled run",
     run: async (scene) => {
@@ -77,6 +79,7 @@ export const cancellingScenarios: readonly Scenario[] = [
   },
   {
     id: "d05-cancel-unknown",
+    rows: ["X1"],
     title: "cancel of a run that is not there, and of what is no id",
     why: "404 and 500",
     run: async (scene) => {
@@ -89,6 +92,7 @@ export const cancellingScenarios: readonly Scenario[] = [
   },
   {
     id: "d07-pause-cancels-all",
+    rows: ["X5", "X6", "B7"],
     title: "pause with one run at work and one queued",
     why: "both cancelled (or succeeded, by a race); the agent stays paused",
     ws: true,
@@ -109,6 +113,7 @@ export const cancellingScenarios: readonly Scenario[] = [
   },
   {
     id: "d09-resume-after-pause",
+    rows: ["X7"],
     title: "pause, resume, wake",
     why: "status idle, then it runs",
     run: async (scene) => {
@@ -121,6 +126,7 @@ export const cancellingScenarios: readonly Scenario[] = [
   },
   {
     id: "d11-cancel-graceful",
+    rows: ["X3", "X4", "B5", "B8"],
     title: "cancel of a process that needs 0.5 s after SIGTERM and exits 143",
     why: "a child in the background keeps the pipe open: the row has no exit code until then",
     ws: true,

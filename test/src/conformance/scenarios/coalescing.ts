@@ -17,6 +17,7 @@ const limit = (
   id,
   title: `maxConcurrentRuns ${JSON.stringify(maxConcurrentRuns)} with ${wakes} tasks`,
   why: "floor, default 1, clamp 1..10",
+  rows: ["W9", "Q1"],
   free,
   run: async (scene) => {
     const runtimeConfig = { heartbeat: { maxConcurrentRuns } };
@@ -41,6 +42,7 @@ const atOnce = ["last_run_id"];
 export const coalescingScenarios: readonly Scenario[] = [
   {
     id: "b01-coalesce-running-noscope",
+    rows: ["T2", "T6"],
     title: "second wake without a task while a run is at work",
     why: "merged into that run; wake row coalesced with its id",
     run: async (scene) => {
@@ -53,6 +55,7 @@ export const coalescingScenarios: readonly Scenario[] = [
   },
   {
     id: "b03-fifo-different-keys",
+    rows: ["Q1", "T5"],
     title: "four tasks, one at a time",
     why: "in the order of creation",
     run: async (scene) => {
@@ -76,6 +79,7 @@ export const coalescingScenarios: readonly Scenario[] = [
   },
   {
     id: "b04-comment-followup",
+    rows: ["T3", "T4", "C6", "B12"],
     title: "two comments while a run of the same task is at work",
     why: "a follow-up is queued instead of joining; the second comment joins the follow-up",
     run: async (scene) => {
@@ -88,6 +92,7 @@ export const coalescingScenarios: readonly Scenario[] = [
   },
   {
     id: "b05-comment-wake-idle",
+    rows: ["C2", "C3"],
     title: "a comment for an idle agent",
     why: "plain run with wakeCommentId",
     run: async (scene) => {
@@ -104,6 +109,7 @@ export const coalescingScenarios: readonly Scenario[] = [
   limit("b15-maxConcurrent-neg", -5, 3),
   {
     id: "b17-concurrent-burst-same-scope",
+    rows: ["T1", "T2", "B11"],
     title: "20 equal wakes at once for an idle agent",
     why: "check, then insert: between 1 and 20 runs",
     run: async (scene) => {

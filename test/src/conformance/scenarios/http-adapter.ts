@@ -49,10 +49,12 @@ const called = (
   adapterConfig: Row,
   answer: { body?: string; delayMs?: number },
   want: NonNullable<Scenario["want"]>,
+  rows: readonly string[] = [],
 ): Scenario => ({
   id,
   title: `http: ${why}`,
   why,
+  rows,
   run: async (scene) => {
     const endpoint = await startEndpoint(answer.body ?? "{}", answer.delayMs ?? 0);
     try {
@@ -97,6 +99,7 @@ export const httpAdapterScenarios: readonly Scenario[] = [
       const run = only(rows.heartbeat_runs, "run");
       assert.deepEqual([run["status"], run["error_code"]], ["timed_out", "timeout"]);
     },
+    ["O1", "O2"],
   ),
   called(
     "e23-http-response-ignored",
@@ -109,6 +112,7 @@ export const httpAdapterScenarios: readonly Scenario[] = [
   ),
   {
     id: "e25-http-refused",
+    rows: ["O6"],
     title: "http: connection refused",
     why: "failed, 'fetch failed'",
     run: async (scene) => {

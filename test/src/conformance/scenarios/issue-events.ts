@@ -38,6 +38,7 @@ export const issueEventScenarios: readonly Scenario[] = [
   },
   {
     id: "c16-comment-interrupt",
+    rows: ["B6"],
     title: "a comment with interrupt",
     why: "the running run is cancelled (or succeeds by a race), then a new wake",
     run: async (scene) => {

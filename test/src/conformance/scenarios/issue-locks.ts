@@ -47,6 +47,7 @@ function inTurn(rows: Rows, issueId: unknown): Row[] {
 const oneAgent: readonly Scenario[] = [
   {
     id: "c01-issue-lock-cycle",
+    rows: ["I2", "R1"],
     title: "wake with payload.issueId",
     why: "lock set to the run while it is at work, cleared after",
     run: async (scene) => {
@@ -61,6 +62,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c02-same-agent-coalesced",
+    rows: ["I6"],
     title: "same agent, same issue, while its run is at work",
     why: "reason issue_execution_same_name; that run is the answer",
     run: async (scene) => {
@@ -73,6 +75,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c03-comment-on-issue-path-not-followup",
+    rows: ["I7", "B12"],
     title: "a comment on an issue that the same agent holds",
     why: "seed: joins the run at work. 0.2.7: deferred, then a run of its own",
     run: async (scene) => {
@@ -95,6 +98,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c08-issue-not-found",
+    rows: ["I1", "I11"],
     title: "payload.issueId that nothing has",
     why: "202 skipped, reason issue_execution_issue_not_found",
     run: async (scene) => {
@@ -103,6 +107,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c09-issue-id-not-uuid",
+    rows: ["I1"],
     title: "payload.issueId 'abc'",
     why: "500, nothing written",
     run: async (scene) => {
@@ -135,6 +140,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c25-project-workspace-context",
+    rows: ["E5"],
     title: "an issue in a project whose workspace has a folder",
     why: "the run's row does not keep paperclipWorkspace; the agent's own folder wins",
     run: async (scene) => {
@@ -158,6 +164,7 @@ const oneAgent: readonly Scenario[] = [
 const twoAgents: readonly Scenario[] = [
   {
     id: "c06-deferred-same-agent-twice",
+    rows: ["I8", "I10", "R2", "R4", "R5"],
     title: "B deferred twice on one issue",
     why: "seed: two deferred rows, each with a run of its own. 0.2.7: the second joins the first",
     run: async (scene) => {
@@ -176,6 +183,7 @@ const twoAgents: readonly Scenario[] = [
   },
   {
     id: "c11-same-name-agents",
+    rows: ["I9", "B13", "B17"],
     title: "two agents 'Bob' and ' bob '",
     why: "equal names: the second AGENT's wake joins the first one's run",
     run: async (scene) => {
@@ -204,6 +212,7 @@ const twoAgents: readonly Scenario[] = [
   },
   {
     id: "c19-checkout-conflict",
+    rows: ["B14"],
     title: "checkout of an issue that another run holds",
     why: "409 Issue checkout conflict with details",
     run: async (scene) => {
@@ -218,6 +227,7 @@ const twoAgents: readonly Scenario[] = [
   },
   {
     id: "c23-lock-held-while-queued",
+    rows: ["B14", "I2"],
     title: "an issue's run queued behind another task of its agent",
     why: "a queued run holds the lock already; the other agent is deferred",
     run: async (scene) => {
@@ -256,6 +266,7 @@ const twoAgents: readonly Scenario[] = [
   },
   {
     id: "c15-mention-bypasses-lock",
+    rows: ["I8", "B15"],
     title: "@B is mentioned while A holds the issue",
     why: "0.2.7: B works beside A, the lock stays A's",
     run: async (scene) => {

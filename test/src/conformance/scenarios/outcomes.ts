@@ -37,8 +37,10 @@ export const outcomeScenarios: readonly Scenario[] = [
     "e01-exit-0-output",
     script("echo out; echo err >&2"),
     "resultJson with stdout and stderr; excerpts",
+    { rows: ["O4", "E9", "E11"] },
   ),
   outcome("e03-self-sigkill", script("kill -9 $$"), "no exit code counts as 0: succeeded", {
+    rows: ["O1", "O3"],
     want: (_, rows) => {
       const run = only(rows.heartbeat_runs, "run");
       assert.deepEqual([run["status"], run["signal"]], ["failed", "SIGKILL"]);
@@ -50,21 +52,24 @@ export const outcomeScenarios: readonly Scenario[] = [
     "e04-timeout",
     { command: "/bin/sleep", args: ["30"], cwd: "/tmp", timeoutSec: 1, graceSec: 1 },
     "timed_out, errorCode timeout, 'Timed out after 1s'",
-    { ws: true },
+    { ws: true, rows: ["O1", "O2", "O3"] },
   ),
   outcome(
     "e07-command-not-found",
     { command: "no-such-cmd-xyz", cwd: "/tmp" },
     "failed, adapter_failed, 'Failed to start command'",
-    { ws: true },
+    { ws: true, rows: ["O6"] },
   ),
-  outcome("e08-missing-command", {}, "'Process adapter missing command'"),
+  outcome("e08-missing-command", {}, "'Process adapter missing command'", {
+    rows: ["O6", "B23"],
+  }),
   outcome("e10-not-executable", { command: "/etc/hostname", cwd: "/tmp" }, "EACCES"),
   outcome(
     "e11-env",
     { ...script(`${shown}; ${ours}`), env: { FOO: "bar", MY_TOKEN: "s3cret" } },
     "what a process is given: no run id, no key; the event hides *TOKEN*",
     {
+      rows: ["B32"],
       run: async (scene) => {
         const env = { FOO: "bar", MY_TOKEN: "s3cret" };
         const adapterConfig = { ...script(ours), env };
@@ -114,6 +119,7 @@ export const outcomeScenarios: readonly Scenario[] = [
   ),
   {
     id: "e27-unknown-adapter-type",
+    rows: ["E14"],
     title: "an agent of an adapter type that is not there",
     why: "400",
     run: async (scene) => {

@@ -50,6 +50,7 @@ const listQueries = (other: string): string[] => [
 export const readingScenarios: readonly Scenario[] = [
   {
     id: "f01-log-paging",
+    rows: ["L3"],
     title: "a finished log by offset and limitBytes",
     why: "ndjson of ts, stream, chunk; no nextOffset at the end",
     run: async (scene) => {
@@ -83,6 +84,7 @@ export const readingScenarios: readonly Scenario[] = [
   },
   {
     id: "f02-log-errors",
+    rows: ["L2", "L3"],
     title: "log and events of an unknown run, of a queued one, of what is no id",
     why: "404 with a text; 500 for what is no id",
     run: async (scene) => {
@@ -107,6 +109,7 @@ export const readingScenarios: readonly Scenario[] = [
   },
   {
     id: "f04-log-utf8-split",
+    rows: ["B27", "L3"],
     title: "limitBytes in the middle of a character",
     why: "a replacement character on both sides of the cut",
     run: async (scene) => {
@@ -128,6 +131,7 @@ export const readingScenarios: readonly Scenario[] = [
   },
   {
     id: "f06-run-list",
+    rows: ["L1"],
     title: "lists of runs by limit and agent",
     why: "newest first; odd limits are clamped; 500 for an agentId that is no id",
     run: async (scene) => {
@@ -148,6 +152,7 @@ export const readingScenarios: readonly Scenario[] = [
   },
   {
     id: "f09-ws-log-chunk-cap",
+    rows: ["E9", "E10"],
     title: "40 KB in one write",
     why: "a live chunk keeps the last 8192 characters; the stored log is whole",
     run: async (scene) => {

@@ -20,6 +20,7 @@ const oneTickMs = 11_500;
 export const timerScenarios: readonly Scenario[] = [
   {
     id: "i01-timer-fires",
+    rows: ["M1", "M4"],
     title: "an interval of one second",
     why: "source timer, trigger system, heartbeat_timer; context scheduler, interval_elapsed",
     run: async (scene) => {
@@ -31,6 +32,7 @@ export const timerScenarios: readonly Scenario[] = [
   },
   {
     id: "i03-timer-wakeOnDemand-false",
+    rows: ["M1"],
     title: "an interval, and wakeOnDemand is false",
     why: "the timer wakes all the same",
     run: async (scene) => {
@@ -41,6 +43,7 @@ export const timerScenarios: readonly Scenario[] = [
   },
   {
     id: "i05-timer-new-agent-long-interval",
+    rows: ["M3"],
     title: "a new agent with an interval of one hour",
     why: "seed: fires at the first look. 0.2.7: the interval begins with the agent",
     run: async (scene) => {

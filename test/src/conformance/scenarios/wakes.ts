@@ -15,6 +15,7 @@ const command = (scene: Scene, agentId: string, name: string) =>
 const accepted: readonly Scenario[] = [
   {
     id: "a01-wake-idle",
+    rows: ["W1", "W4", "W11", "Q4", "E6", "E7", "E8", "O5", "O7", "L5", "L6"],
     title: "idle agent, empty body",
     why: "response is the row as inserted (status queued); ends succeeded",
     ws: true,
@@ -24,6 +25,7 @@ const accepted: readonly Scenario[] = [
   },
   {
     id: "a02-wake-all-fields",
+    rows: ["W11", "C1", "C3"],
     title: "source, trigger, reason, payload, idempotencyKey",
     why: "payload.taskKey -> contextSnapshot.taskKey; reason -> wakeReason",
     run: async (scene) => {
@@ -38,6 +40,7 @@ const accepted: readonly Scenario[] = [
   },
   {
     id: "a03-idempotency-key-not-enforced",
+    rows: ["W12", "B10"],
     title: "same idempotencyKey twice, one after the other",
     why: "the key is stored only; two runs",
     run: async (scene) => {
@@ -60,6 +63,7 @@ const accepted: readonly Scenario[] = [
   },
   {
     id: "a06-wake-shortname",
+    rows: ["W2"],
     title: "short name with companyId",
     why: "accepted; an unknown one is 500",
     run: async (scene) => {
@@ -85,6 +89,7 @@ const accepted: readonly Scenario[] = [
   },
   {
     id: "a17-heartbeat-invoke",
+    rows: ["W2", "W13"],
     title: "POST /agents/:id/heartbeat/invoke",
     why: "on_demand, manual",
     run: async (scene) => {
@@ -116,6 +121,7 @@ const refused: readonly Scenario[] = [
   },
   {
     id: "a07-wake-invalid-source",
+    rows: ["W1"],
     title: "bogus source, bogus trigger, payload that is a list, reason that is a number",
     why: "400 with details",
     run: async (scene) => {
@@ -152,6 +158,7 @@ const refused: readonly Scenario[] = [
   },
   {
     id: "a10-wake-paused",
+    rows: ["W3", "X7"],
     title: "paused agent",
     why: "409 with details.status; no row",
     run: async (scene) => {
@@ -164,6 +171,7 @@ const refused: readonly Scenario[] = [
   },
   {
     id: "a11-wake-terminated",
+    rows: ["W3"],
     title: "terminated agent",
     why: "409",
     run: async (scene) => {
@@ -175,6 +183,7 @@ const refused: readonly Scenario[] = [
   },
   {
     id: "a12-wake-pending-approval",
+    rows: ["W3"],
     title: "a hire that needs approval",
     why: "409",
     run: async (scene) => {
@@ -200,6 +209,7 @@ const refused: readonly Scenario[] = [
 const skipped: readonly Scenario[] = [
   {
     id: "a13-wakeOnDemand-false",
+    rows: ["W6", "W8"],
     title: "runtimeConfig.heartbeat.wakeOnDemand is false",
     why: "202 skipped; row with reason heartbeat.wakeOnDemand.disabled",
     run: async (scene) => {
@@ -212,6 +222,7 @@ const skipped: readonly Scenario[] = [
   },
   {
     id: "a15-timer-disabled",
+    rows: ["W5", "W7"],
     title: "source timer while timers are off",
     why: "skipped, heartbeat.disabled",
     run: async (scene) => {

@@ -8,7 +8,7 @@ import { looksLikeRunToken, verifyRunToken } from "@reveille/shared/credentials/
 import type { RunIdentity } from "@reveille/shared/credentials/run-token";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { DeploymentMode } from "./config.js";
-import { forbidden, notFound, unauthorized } from "./errors.js";
+import { forbidden, HttpError, notFound, unauthorized } from "./errors.js";
 
 /** A person, or something that works for one. `companyId` null: of all companies. */
 interface Board {
@@ -65,6 +65,19 @@ export function createAuthenticate({ pool, mode, tokenSecret }: AuthenticateOpti
     if (!actor) throw unauthorized();
     return actor;
   };
+}
+
+/** Is this still a credential? Only a clear no ends what it opened: a database that is away says nothing. */
+export async function isAllowed(
+  authenticate: Authenticate,
+  { authorization, token }: Credential,
+): Promise<boolean> {
+  try {
+    await authenticate({ authorization, token });
+    return true;
+  } catch (error) {
+    return !(error instanceof HttpError && error.status === 401);
+  }
 }
 
 const bearerOf = (authorization: string): string | undefined =>

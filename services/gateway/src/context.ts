@@ -5,12 +5,15 @@ import type { Database, Pool } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ActivityLog } from "./activity.js";
+import type { Adapters } from "./adapters.js";
 import type { Authenticate } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import type { LiveEvents } from "./live-events.js";
+import type { LogFollower } from "./log-follower.js";
 import type { LogReader } from "./log-reader.js";
 import type { MailboxCommands } from "./mailbox-commands.js";
 import type { Metrics } from "./metrics.js";
+import type { OpenStreams } from "./open-streams.js";
 import type { OwedWakes } from "./owed-wakes.js";
 import type { WakeSubmitter } from "./wake-submitter.js";
 
@@ -25,11 +28,16 @@ export interface Context {
   mode: DeploymentMode;
   authenticate: Authenticate;
   activity: ActivityLog;
+  adapters: Adapters;
   live: LiveEvents;
   logs: LogReader;
+  follower: LogFollower;
+  streams: OpenStreams;
   commands: MailboxCommands;
   metrics: Metrics;
   publisher: StoredPublisher;
   owed: OwedWakes;
+  /** `masterKey` null: no secret can be stored. `strict`: plain values under secret-looking names are refused. */
+  secrets: { masterKey: Buffer | null; strict: boolean };
   wakes: WakeSubmitter;
 }

@@ -1,151 +1,65 @@
 /**
  * `/api/companies/:companyId/events/ws`: a company's live events over WebSocket, with Paperclip's
- * frames. Everything is checked before the upgrade. A reader that is too slow is let go with a
- * reason; it reads the snapshot over HTTP and connects again.
+ * frames. They are told, not kept; who asks for it gets, before the first of them, a snapshot and the
+ * run events that it missed. A reader that is too slow is let go with a reason and connects again.
  */
-import { STATUS_CODES } from "node:http";
-import type { IncomingMessage, Server } from "node:http";
-import type { Duplex } from "node:stream";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { isUuid } from "@reveille/shared/protocol/ids";
-import type { Logger } from "@reveille/shared/runtime/log";
-import { WebSocketServer } from "ws";
-import type { WebSocket } from "ws";
 import { mayEnter } from "./auth.js";
-import type { Authenticate } from "./auth.js";
-import type { DeploymentMode } from "./config.js";
-import { badField, forbidden, notFound, overloaded, problemOf, toHttpError } from "./errors.js";
-import type { HttpError } from "./errors.js";
+import { badField, forbidden, notFound } from "./errors.js";
+import { catchUp, readCatchUp } from "./event-catch-up.js";
+import type { CatchUpQuery } from "./event-catch-up.js";
 import type { LiveEvents } from "./live-events.js";
-import type { Metrics } from "./metrics.js";
-import { refuseOrigin } from "./origin.js";
+import type { SocketRoute, SocketSink } from "./socket-server.js";
 
-export interface EventsSocketOptions {
-  server: Server;
-  pool: Pool;
-  live: LiveEvents;
-  authenticate: Authenticate;
-  mode: DeploymentMode;
-  logger: Logger;
-  metrics: Metrics;
-}
+/** Frames that came while the snapshot was read, characters: as much as may wait for one reader. */
+const heldCharsMax = 4 * 1024 * 1024;
 
-const pathPattern = /^\/api\/companies\/([^/]+)\/events\/ws$/;
-/** Bytes that wait for one reader: a burst of 500 chunks of output; for all readers together 256 MiB. */
-const bufferedBytesMax = 4 * 1024 * 1024;
-const allBufferedBytesMax = 256 * 1024 * 1024;
-/** Readers of one gateway; each costs about 30 KiB. */
-const socketsMax = 2_000;
-/** As Paperclip does it. A reader that missed one ping is gone. */
-const pingMs = 30_000;
-/** WebSocket's "try again later". */
-const tryAgainLater = 1013;
-const goingAway = 1001;
-
-/** Answers upgrades on the server; returns what ends all of it. */
-export function serveEvents(options: EventsSocketOptions): { close(): void } {
-  const { server, pool, live, authenticate, mode, logger, metrics } = options;
-  const sockets = new WebSocketServer({
-    noServer: true,
-    // Nobody has anything to tell us.
-    maxPayload: 4_096,
-    perMessageDeflate: false,
-  });
-  metrics.gauge("reveille_event_sockets", () => sockets.clients.size);
-
-  const admit = async (request: IncomingMessage): Promise<string> => {
-    const url = new URL(request.url ?? "/", "http://localhost");
-    const companyId = pathPattern.exec(url.pathname)?.[1];
-    if (companyId === undefined) throw notFound("Page");
-    const refused = mode === "local_trusted" ? refuseOrigin(request.headers) : null;
-    if (refused) throw forbidden(refused);
-    if (sockets.clients.size >= socketsMax) throw overloaded(503, "Too many readers", 5);
-    const actor = await authenticate({
-      authorization: request.headers.authorization,
-      token: url.searchParams.get("token") ?? undefined,
-    });
+export const eventsSocket = ({ pool, live }: { pool: Pool; live: LiveEvents }): SocketRoute => ({
+  pattern: /^\/api\/companies\/([^/]+)\/events\/ws$/,
+  admit: async ({ id: companyId, query, actor }) => {
     if (!isUuid(companyId)) throw badField(["companyId"], "must be a UUID");
     if (!mayEnter(actor, companyId)) throw forbidden("Forbidden");
+    const wanted = readCatchUp(query);
     const found = await pool.query("select 1 from companies where id = $1", [companyId]);
     if (found.rowCount === 0) throw notFound("Company");
-    return companyId;
-  };
-
-  const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    socket.on("error", () => socket.destroy());
-    admit(request).then(
-      (companyId) =>
-        sockets.handleUpgrade(request, socket, head, (ws) =>
-          forward(ws, { companyId, live, metrics, sockets }),
-        ),
-      (error: unknown) => {
-        const { answer, hidden } = toHttpError(error);
-        if (hidden) logger.error({ err: hidden }, "an upgrade failed");
-        refuse(socket, answer);
-      },
-    );
-  };
-  server.on("upgrade", upgrade);
-  const timer = setInterval(() => ping(sockets), pingMs);
-  timer.unref();
-  return {
-    close: () => {
-      clearInterval(timer);
-      server.off("upgrade", upgrade);
-      for (const client of sockets.clients) {
-        client.close(goingAway, "the gateway stops");
-        client.terminate();
-      }
-      sockets.close();
-    },
-  };
-}
+    return (sink) => forward(sink, { companyId, pool, live, wanted });
+  },
+});
 
 interface Forwarding {
   companyId: string;
+  pool: Pool;
   live: LiveEvents;
-  metrics: Metrics;
-  sockets: WebSocketServer;
+  wanted: CatchUpQuery | null;
 }
 
-function forward(ws: WebSocket, { companyId, live, metrics, sockets }: Forwarding): void {
+async function forward(
+  sink: SocketSink,
+  { companyId, pool, live, wanted }: Forwarding,
+): Promise<void> {
   let id = 0;
-  const stop = live.listen(companyId, (frame) => {
-    if (ws.readyState !== ws.OPEN) return;
-    const share = allBufferedBytesMax / sockets.clients.size;
-    if (ws.bufferedAmount > Math.min(bufferedBytesMax, share)) {
-      stop();
-      metrics.count("reveille_event_sockets_dropped_total");
-      ws.close(tryAgainLater, "too slow: events were dropped");
-      // The closing frame waits behind the buffer: who does not read does not read that either.
-      setTimeout(() => ws.terminate(), 5_000).unref();
-      return;
-    }
+  const send = (rest: string): void => {
     id += 1;
-    metrics.count("reveille_event_frames_total");
-    ws.send(`{"id":${id},${frame.rest}`);
+    if (!sink.send(`{"id":${id},${rest}`)) stop();
+  };
+  let held: string[] | null = wanted ? [] : null;
+  let heldChars = 0;
+  // Listening comes first: what happens while the snapshot is read is held back, not missed.
+  const stop = live.listen(companyId, ({ rest }) => {
+    if (!held) return send(rest);
+    held.push(rest);
+    heldChars += rest.length;
+    if (heldChars > heldCharsMax) sink.letGo();
   });
-  alive.add(ws);
-  ws.on("pong", () => alive.add(ws));
-  ws.on("close", stop);
-  ws.on("error", () => ws.terminate());
-}
-
-/** Who answered since the last ping. */
-const alive = new WeakSet<WebSocket>();
-
-function ping(sockets: WebSocketServer): void {
-  for (const client of sockets.clients) {
-    if (!alive.delete(client)) client.terminate();
-    else client.ping();
+  sink.closed.addEventListener("abort", stop);
+  if (!wanted) return;
+  await live.settled();
+  for (const frame of await catchUp(pool, companyId, wanted)) {
+    send(JSON.stringify(frame).slice(1));
+    await sink.drained();
   }
-}
-
-function refuse(socket: Duplex, answer: HttpError): void {
-  const body = JSON.stringify(problemOf(answer));
-  socket.end(
-    `HTTP/1.1 ${answer.status} ${STATUS_CODES[answer.status] ?? "Refused"}\r\n` +
-      "Connection: close\r\nContent-Type: application/json\r\n" +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
+  const missed = held ?? [];
+  held = null;
+  for (const rest of missed) send(rest);
 }

@@ -11,19 +11,24 @@ import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
 import { createActivityLog } from "./activity.js";
+import { createAdapters } from "./adapters.js";
 import { createAuthenticate } from "./auth.js";
 import type { GatewayConfig } from "./config.js";
 import type { Context } from "./context.js";
-import { serveEvents } from "./events-socket.js";
+import { eventsSocket } from "./events-socket.js";
 import { pingServers } from "./health.js";
 import { createHttp } from "./http.js";
 import { createLiveEvents } from "./live-events.js";
+import { createLogFollower } from "./log-follower.js";
 import { createLogReader } from "./log-reader.js";
+import { logSocket } from "./log-socket.js";
 import { createMailboxCommands } from "./mailbox-commands.js";
 import { createMailboxGauge } from "./mailbox-gauge.js";
 import { createMetrics } from "./metrics.js";
+import { createOpenStreams } from "./open-streams.js";
 import { createOwedWakes } from "./owed-wakes.js";
 import { allRoutes } from "./routes.js";
+import { serveSockets } from "./socket-server.js";
 import { createWakeSubmitter } from "./wake-submitter.js";
 
 /** The gateway's own inboxes: no other service's credentials reach them. */
@@ -58,12 +63,13 @@ export async function startGateway(config: GatewayConfig, logger: Logger): Promi
   }
 }
 
-async function serve(
+/** The parts that the routes share, and their gauges. */
+async function createContext(
   config: GatewayConfig,
   logger: Logger,
   pool: Pool,
   bus: Bus,
-): Promise<Started> {
+): Promise<Context> {
   const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
   const mode = config.REVEILLE_DEPLOYMENT_MODE;
   const publisher = new StoredPublisher(bus);
@@ -72,7 +78,10 @@ async function serve(
   const live = createLiveEvents(bus, subjects, logger);
   const owed = createOwedWakes(pool, publisher, subjects, logger);
   const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, logger });
-  const context: Context = {
+  metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
+  metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
+  metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
+  return {
     bus,
     pool,
     db: createDatabase(pool),
@@ -82,25 +91,37 @@ async function serve(
     mode,
     authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
+    adapters: createAdapters(bus, subjects, topologyNames(subjects.prefix).runnerLeases, logger),
     live,
     logs: createLogReader({ bus, subjects }),
+    follower: createLogFollower({ bus, subjects, pool, live }),
+    streams: createOpenStreams(metrics),
     commands: createMailboxCommands(publisher, subjects),
     metrics,
     publisher,
     owed,
+    secrets: {
+      masterKey: config.keys.masterKey,
+      strict: config.REVEILLE_SECRETS_STRICT === "1",
+    },
     wakes,
   };
-  metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
-  metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
-  metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
-  const { authenticate } = context;
+}
+
+async function serve(
+  config: GatewayConfig,
+  logger: Logger,
+  pool: Pool,
+  bus: Bus,
+): Promise<Started> {
+  const context = await createContext(config, logger, pool, bus);
+  const { authenticate, metrics, mode, owed, publisher, wakes } = context;
   const checkAnswers = config.REVEILLE_CHECK_ANSWERS === "1";
   const routes = allRoutes(context);
   const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics });
-  const socket = serveEvents({
+  const socket = serveSockets({
     server: app.server,
-    pool,
-    live,
+    routes: [eventsSocket(context), logSocket(context)],
     authenticate,
     mode,
     logger,
@@ -123,6 +144,7 @@ async function serve(
   let stopped: Promise<void> | undefined;
   const stop = async (deadlineMs: number): Promise<void> => {
     socket.close();
+    context.streams.stop();
     // Requests that are being answered may end; at the deadline their connections are cut.
     const cut = setTimeout(() => app.server.closeAllConnections(), deadlineMs);
     await app.close();

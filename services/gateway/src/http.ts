@@ -10,7 +10,7 @@ import { decodePayload, payloadBytesMax } from "@reveille/shared/protocol/codec"
 import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { EventStream, PlainText } from "./answer.js";
-import { requireBoard, requireOperator } from "./auth.js";
+import { isAllowed, requireBoard, requireOperator } from "./auth.js";
 import type { Actor, Authenticate } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
@@ -141,6 +141,8 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
         body: parse(route.body, request.body ?? {}),
         actor,
         runId: runIdOf(request, actor),
+        header: (name: string) => headerOf(request, name),
+        stillAllowed: () => isAllowed(options.authenticate, request.headers),
         status: (code: number) => void reply.code(code),
       };
       const answer = await route.handle(call);
@@ -193,6 +195,11 @@ function parse(schema: AnyRoute["params"], value: unknown): undefined {
   if (!read.success) throw validationError(read.error.issues);
   return read.data as undefined;
 }
+
+const headerOf = (request: FastifyRequest, name: string): string | undefined => {
+  const value = request.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+};
 
 /** A run's token says which run; without one the header is believed, and only tags. */
 function runIdOf(request: FastifyRequest, actor: Actor): string | null {

@@ -28,6 +28,8 @@ export interface LiveEvents {
    * lost) until the answer is not null; null at the deadline.
    */
   until<T>(companyId: string, deadlineMs: number, ask: () => Promise<T | null>): Promise<T | null>;
+  /** Resolves when the server knows every listener there is now: from then on none misses a frame. */
+  settled(): Promise<void>;
   readonly companies: number;
 }
 
@@ -97,6 +99,7 @@ export function createLiveEvents(bus: Bus, subjects: Subjects, logger: Logger): 
         stop();
       }
     },
+    settled: () => bus.flush(),
     get companies() {
       return companies.size;
     },

@@ -19,6 +19,10 @@ export interface Call<P, Q, B> {
    * `X-Reveille-Run-Id`). Tags activity, grants nothing.
    */
   runId: string | null;
+  /** One header of the request, by its name in lower case. */
+  header: (name: string) => string | undefined;
+  /** For answers that take long: false when the credential is none any more. */
+  stillAllowed: () => Promise<boolean>;
   /** Sets another status than 200. */
   status: (code: number) => void;
 }

@@ -11,6 +11,11 @@ import { agentMailboxRoutes } from "./routes/agent-mailbox.js";
 import { agentStateRoutes } from "./routes/agent-state.js";
 import { agentRoutes } from "./routes/agents.js";
 import { boardTokenRoutes } from "./routes/board-tokens.js";
+import { agentConfigurationRoutes } from "./routes/agent-configurations.js";
+import { agentHireRoutes } from "./routes/agent-hires.js";
+import { approvalRoutes } from "./routes/approvals.js";
+import { approvalDecisionRoutes } from "./routes/approval-decisions.js";
+import { issueApprovalRoutes } from "./routes/issue-approvals.js";
 import { companyRoutes } from "./routes/companies.js";
 import { deadLetterRoutes } from "./routes/dead-letters.js";
 import { healthRoutes, version } from "./routes/health.js";
@@ -20,8 +25,10 @@ import { commentRoutes } from "./routes/issue-comments.js";
 import { issueLockRoutes } from "./routes/issue-lock.js";
 import { issueRunRoutes } from "./routes/issue-runs.js";
 import { issueRoutes } from "./routes/issues.js";
+import { logStreamRoutes } from "./routes/log-stream.js";
 import { projectRoutes } from "./routes/projects.js";
 import { runLogRoutes } from "./routes/run-log.js";
+import { runReportRoutes } from "./routes/run-report.js";
 import { runRoutes } from "./routes/runs.js";
 import { wakeRequestRoutes } from "./routes/wake-requests.js";
 import { wakeRoutes } from "./routes/wakes.js";
@@ -33,6 +40,11 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Agents", agentCommandRoutes],
   ["Agents", agentKeyRoutes],
   ["Agents", agentStateRoutes],
+  ["Agents", agentConfigurationRoutes],
+  ["Agents", agentHireRoutes],
+  ["Approvals", approvalRoutes],
+  ["Approvals", approvalDecisionRoutes],
+  ["Approvals", issueApprovalRoutes],
   ["Mailboxes", agentMailboxRoutes],
   ["Mailboxes", wakeRoutes],
   ["Mailboxes", wakeRequestRoutes],
@@ -46,6 +58,8 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Issues", issueLockRoutes],
   ["Runs", runRoutes],
   ["Runs", runLogRoutes],
+  ["Runs", logStreamRoutes],
+  ["Runs", runReportRoutes],
   ["Companies", activityRoutes],
   ["Access", boardTokenRoutes],
   ["System", infrastructureRoutes],

@@ -59,7 +59,8 @@ export interface GatewayRig {
   readonly bus: Bus;
   readonly database: pg.Pool;
   readonly actor: FakeActor;
-  gateway(): Promise<GatewayProcess>;
+  /** With more environment than the usual one, if given. */
+  gateway(env?: Record<string, string>): Promise<GatewayProcess>;
   stop(): Promise<void>;
 }
 export type Row = Record<string, unknown>;
@@ -93,8 +94,9 @@ export async function startGatewayRig(): Promise<GatewayRig> {
     bus,
     database,
     actor,
-    gateway: async () => {
-      const gateway = await startGatewayProcess(nats.serviceUrl, databaseUrl);
+    gateway: async (env = {}) => {
+      const servers = { NATS_URL: nats.serviceUrl, DATABASE_URL: databaseUrl };
+      const gateway = await startGatewayProcess({ ...servers, ...env });
       children.push(gateway.child);
       return gateway;
     },
@@ -123,14 +125,15 @@ async function createDatabase(): Promise<string> {
   return url.href;
 }
 
-async function startGatewayProcess(natsUrl: string, databaseUrl: string): Promise<GatewayProcess> {
+async function startGatewayProcess(env: Record<string, string>): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [main], {
     env: {
       PATH: process.env["PATH"],
-      NATS_URL: natsUrl,
-      DATABASE_URL: databaseUrl,
       REVEILLE_HTTP_PORT: "0",
       REVEILLE_LOG_LEVEL: "warn",
+      // What a route answers is compared with what it declares: a difference is a 500, and a failed test.
+      REVEILLE_CHECK_ANSWERS: "1",
+      ...env,
     },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

@@ -20,6 +20,12 @@ const detail = rowSchema(deadLetters);
 const item = detail.omit({ payloadBase64: true });
 const idSchema = queryInteger(1, Number.MAX_SAFE_INTEGER);
 const letterParams = z.object({ deadLetterId: idSchema });
+const listQuery = z.object({
+  companyId: uuidSchema.optional(),
+  agentId: uuidSchema.optional(),
+  stage: z.enum(["decode", "decide", "commit"]).optional(),
+  ...pageQuery,
+});
 const ok = z.strictObject({ ok: z.literal(true) });
 /** So many bytes of a payload are kept: one that is exactly as long may have been cut. */
 const keptBytesMax = 48 * 1024;
@@ -31,32 +37,10 @@ export function deadLetterRoutes(context: Context): AnyRoute[] {
       method: "GET",
       path: "/api/dead-letters",
       summary: "Dead letters without their payloads, the newest first",
-      query: z.object({
-        companyId: uuidSchema.optional(),
-        agentId: uuidSchema.optional(),
-        stage: z.enum(["decode", "decide", "commit"]).optional(),
-        ...pageQuery,
-      }),
+      query: listQuery,
       boardOnly: true,
       responses: { 200: pageOf(item) },
-      handle: async ({ query, actor }) => {
-        if (query.companyId) requireCompany(actor, query.companyId);
-        const companyId = query.companyId ?? actor.companyId;
-        const before = readCursor(query.cursor, z.tuple([idSchema]))?.[0];
-        const rows = await db.query.deadLetters.findMany({
-          columns: { payloadBase64: false },
-          where: (table, { and, eq: equals, lt }) =>
-            and(
-              companyId === null ? undefined : equals(table.companyId, companyId),
-              query.agentId ? equals(table.agentId, query.agentId) : undefined,
-              query.stage ? equals(table.stage, query.stage) : undefined,
-              before === undefined ? undefined : lt(table.id, before),
-            ),
-          orderBy: (table, { desc }) => desc(table.id),
-          limit: query.limit + 1,
-        });
-        return page(rows, query.limit, (row) => [String(row.id)]);
-      },
+      handle: ({ query, actor }) => list(context, actor, query),
     }),
     ownRoute({
       method: "GET",
@@ -94,6 +78,25 @@ export function deadLetterRoutes(context: Context): AnyRoute[] {
       },
     }),
   ];
+}
+
+async function list({ db }: Context, actor: Actor, query: z.output<typeof listQuery>) {
+  if (query.companyId) requireCompany(actor, query.companyId);
+  const companyId = query.companyId ?? actor.companyId;
+  const before = readCursor(query.cursor, z.tuple([idSchema]))?.[0];
+  const rows = await db.query.deadLetters.findMany({
+    columns: { payloadBase64: false },
+    where: (table, { and, eq: equals, lt }) =>
+      and(
+        companyId === null ? undefined : equals(table.companyId, companyId),
+        query.agentId ? equals(table.agentId, query.agentId) : undefined,
+        query.stage ? equals(table.stage, query.stage) : undefined,
+        before === undefined ? undefined : lt(table.id, before),
+      ),
+    orderBy: (table, { desc }) => desc(table.id),
+    limit: query.limit + 1,
+  });
+  return page(rows, query.limit, (row) => [String(row.id)]);
 }
 
 /** One that names no company belongs to whoever runs the whole. @throws HttpError 403, 404. */

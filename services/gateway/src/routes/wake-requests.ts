@@ -117,5 +117,10 @@ async function list({ db }: Context, companyId: string, query: Filters) {
     limit: query.limit + 1,
   });
   const found = page(rows, query.limit, (row) => [row.place, row.id]);
-  return { ...found, items: found.items.map(({ place: _, ...row }) => row) };
+  return { ...found, items: found.items.map(withoutPlace) };
+}
+
+function withoutPlace<Row extends { place: string }>(row: Row): Omit<Row, "place"> {
+  const { place: _, ...rest } = row;
+  return rest;
 }

@@ -49,6 +49,9 @@ function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJ
         // A runner needs no database: what it must know it is told by the actor.
         DATABASE_URL: "",
         REVEILLE_API_URL: process.env["REVEILLE_API_URL"] || addresses.apiUrl(),
+        // Everything of it is on this machine, the agents' endpoints too.
+        REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE:
+          process.env["REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE"] || "true",
         REVEILLE_RUNNER_DRAIN_MS: process.env["REVEILLE_RUNNER_DRAIN_MS"] || String(LOCAL_DRAIN_MS),
       };
     case "agent-actor":

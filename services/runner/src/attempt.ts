@@ -42,7 +42,7 @@ export interface Attempt {
 /** `refused`: it got no go. */
 export type AttemptEnd = "ran" | "refused" | "lost";
 
-export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
+export interface AttemptParts extends Omit<ExecuteParts, "logger" | "token"> {
   incarnation: string;
   runnerId: string;
   guard: GuardLink;
@@ -119,9 +119,9 @@ class ClaimedAttempt implements Attempt {
     const reason = this.#lostBy();
     // Also without an answer: the go may have been committed and be on its way.
     if (reason) return this.#lose(reason);
-    if (answer === "go") return this.#perform();
+    if (answer.kind === "go") return this.#perform(answer.token);
     this.#parts.guard.end(this.claimId);
-    this.#logger.debug({ answer }, "not to be run");
+    this.#logger.debug({ answer: answer.kind }, "not to be run");
     return "refused";
   }
 
@@ -131,7 +131,7 @@ class ClaimedAttempt implements Attempt {
     guard.claim({ companyId, agentId, ...this.#claim, ackSubject: this.#items[0]!.ackSubject });
     const answer = await reports.ask(this.#execution, { ...this.#claim, runnerId });
     this.#asking = false;
-    if (answer === "abandoned") {
+    if (answer.kind === "abandoned") {
       // Nobody answered in our time; whoever takes it next asks with a claim of his own.
       for (const item of this.#items) item.nak(0);
     } else {
@@ -141,12 +141,12 @@ class ClaimedAttempt implements Attempt {
     return answer;
   }
 
-  async #perform(): Promise<AttemptEnd> {
+  async #perform(token: string | null): Promise<AttemptEnd> {
     const { reports, guard } = this.#parts;
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
     const progress = createProgress(reports, execution, this.#claim);
-    const { result, containment } = await this.#execute(log, progress);
+    const { result, containment } = await this.#execute(token, log, progress);
     const reason = this.#lostBy();
     if (reason) {
       log.cut("the attempt was lost");
@@ -169,8 +169,8 @@ class ClaimedAttempt implements Attempt {
     return "ran";
   }
 
-  async #execute(log: RunLog, telling: Progress): Promise<Executed> {
-    const parts = { ...this.#parts, logger: this.#logger };
+  async #execute(token: string | null, log: RunLog, telling: Progress): Promise<Executed> {
+    const parts = { ...this.#parts, token, logger: this.#logger };
     try {
       return await runExecution(parts, this.#execution, log, this.#line, telling);
     } catch (error) {

@@ -48,6 +48,14 @@ const shape = {
    * agents that think or build for longer without a word are rarer than those that hang.
    */
   REVEILLE_RUNNER_IDLE_TIMEOUT_SEC: integer(1, 24 * 24 * 3_600).default(3_600),
+  /**
+   * True: requests of the adapter `http` may go to loopback, private and other addresses inside the
+   * network that the runner stands in. Whoever may configure an agent can then reach what is there.
+   */
+  REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE: z
+    .enum(["true", "false", "1", "0"])
+    .default("false")
+    .transform((text) => text === "true" || text === "1"),
 };
 
 export interface RunnerConfig {
@@ -71,6 +79,7 @@ export interface RunnerConfig {
   containment: "auto" | "cgroup" | "best_effort";
   timeoutSecDefault: number;
   idleTimeoutSecDefault: number;
+  httpAllowPrivate: boolean;
   /** Take one execution, then end. */
   once: boolean;
 }
@@ -109,6 +118,7 @@ export function readRunnerConfig(
     containment: read.REVEILLE_RUNNER_CONTAINMENT,
     timeoutSecDefault: read.REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT,
     idleTimeoutSecDefault: read.REVEILLE_RUNNER_IDLE_TIMEOUT_SEC,
+    httpAllowPrivate: read.REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE,
     once,
   };
 }

@@ -14,6 +14,8 @@ export interface PrepareParts {
   inherited: Readonly<Record<string, string>>;
   apiUrl: string;
   workDir: string;
+  /** The run's token for the API; null when none was issued. */
+  token: string | null;
 }
 export interface Prepared {
   config: Json;
@@ -42,7 +44,7 @@ export async function prepare(parts: PrepareParts, execution: Execution): Promis
     context: execution.context,
     workspace: { cwd, source: "agent_home", ...none },
     environment,
-    token: null,
+    token: parts.token,
   };
   return { ok: true, prepared };
 }

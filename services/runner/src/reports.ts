@@ -22,8 +22,11 @@ export interface Addressee {
   companyId: string;
   agentId: string;
 }
-/** The go or no of the actor, or `abandoned`: nobody waits for it any more. */
-export type GoAnswer = "go" | "no" | "abandoned";
+/** The go or no of the actor, or `abandoned`: nobody waits for it any more. `token`: the run's, with a go. */
+export interface GoAnswer {
+  kind: "go" | "no" | "abandoned";
+  token: string | null;
+}
 
 export interface Reports {
   /** Asks for the go until it is answered or abandoned. */
@@ -57,7 +60,7 @@ interface Open {
   nextAt: number;
   kind: Kind;
   /** Null: nobody waits any more. */
-  answered: (kind: AnswerKind | null) => void;
+  answered: (kind: AnswerKind | null, token?: string) => void;
 }
 
 /** `onEnded` is called when the report of an ended attempt was answered. */
@@ -109,9 +112,10 @@ class ReportSender implements Reports {
 
   ask(to: Addressee, report: RunStarted): Promise<GoAnswer> {
     return new Promise((resolve) => {
-      const entry = this.#add("started", to, report, (kind) =>
-        resolve(kind === null ? "abandoned" : kind === "go" ? "go" : "no"),
-      );
+      const entry = this.#add("started", to, report, (answer, token) => {
+        const kind = answer === null ? "abandoned" : answer === "go" ? "go" : "no";
+        resolve({ kind, token: kind === "go" ? (token ?? null) : null });
+      });
       // Without an acknowledgement of its own: the answer is one, and it costs a third less.
       this.#bus.publish(entry.subject, entry.payload);
       entry.nextAt = performance.now() + resendFirstMs;
@@ -208,7 +212,7 @@ class ReportSender implements Reports {
     const entry = this.#open.get(key);
     if (!entry) return;
     this.#drop(key, entry);
-    entry.answered(answer.answer);
+    entry.answered(answer.answer, answer.token);
     if (!isEnd(answer.report)) return;
     // Over for this claim: a progress report on its way has been overtaken.
     this.#open.delete(`${answer.claimId}:progress`);

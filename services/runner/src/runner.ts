@@ -46,7 +46,7 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   const { swept, stuck } = await sweepLeftovers(config.workDir);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
-  const adapters = createCatalog(ownAdapters());
+  const adapters = createCatalog(ownAdapters(config));
   const runner = new Runner(await connectParts({ ...config }, adapters, logger));
   try {
     await runner.begin();

@@ -11,6 +11,7 @@ import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import type {
   Answer,
+  Control,
   Execution,
   RunFinished,
   RunLost,
@@ -38,9 +39,13 @@ export interface FakeActor {
   readonly heard: Reported[];
   /** What the next claims get; null: no answer. */
   answer: (heard: Reported) => Answer["answer"] | null;
+  /** Comes with each go. */
+  token: string | null;
   /** The first report of that kind about the run. */
   until(kind: Reported["kind"], runId: string, timeoutMs?: number): Promise<Reported["report"]>;
   cancel(run: Execution, claimId: string): void;
+  /** Says that the run's final word was reported. */
+  finish(run: Execution, claimId: string): void;
 }
 
 export interface Rig {
@@ -204,8 +209,14 @@ async function startRunnerProcess(
 }
 
 function fakeActor(bus: Bus): FakeActor {
+  const control = (kind: Control["kind"], run: Execution, claimId: string, reason: string) => {
+    const { companyId, runId, attempt } = run;
+    const message: Control = { kind, runId, attempt, claimId, reason };
+    bus.publish(subjects.control(companyId, runId), encodePayload(message));
+  };
   const actor: FakeActor = {
     heard: [],
+    token: null,
     answer: ({ kind }) => (kind === "started" ? "go" : "committed"),
     until: (kind, runId, timeoutMs = 15_000) =>
       eventually(
@@ -216,16 +227,8 @@ function fakeActor(bus: Bus): FakeActor {
         () => actor.heard.find((one) => one.kind === kind && one.report.runId === runId)?.report,
         timeoutMs,
       ),
-    cancel: ({ companyId, runId, attempt }, claimId) => {
-      const control = {
-        kind: "cancel",
-        runId,
-        attempt,
-        claimId,
-        reason: "Cancelled by control plane",
-      };
-      bus.publish(subjects.control(companyId, runId), encodePayload(control));
-    },
+    cancel: (run, claimId) => control("cancel", run, claimId, "Cancelled by control plane"),
+    finish: (run, claimId) => control("finish", run, claimId, "the final word was reported"),
   };
   bus.subscribe(`${subjects.prefix}.*.agent.*.run.*`, (message) => {
     const kind = message.subject.split(".").at(-1) as Reported["kind"];
@@ -237,7 +240,14 @@ function fakeActor(bus: Bus): FakeActor {
     const { runId, attempt, claimId, incarnation } = report;
     bus.publish(
       subjects.answer(incarnation),
-      encodePayload({ answer, report: kind, runId, attempt, claimId } satisfies Answer),
+      encodePayload({
+        answer,
+        report: kind,
+        runId,
+        attempt,
+        claimId,
+        ...(answer === "go" && actor.token !== null ? { token: actor.token } : {}),
+      } satisfies Answer),
     );
   });
   return actor;

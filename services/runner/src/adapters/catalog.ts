@@ -1,5 +1,6 @@
 /** The adapters that a runner has, by type: its own, then what was loaded. */
 import type { Adapter } from "../adapter.js";
+import { httpAdapter } from "./http.js";
 import { noopAdapter } from "./noop.js";
 import { processAdapter } from "./process.js";
 
@@ -11,7 +12,11 @@ export interface AdapterCatalog {
 }
 
 /** The runner's own adapters. */
-export const ownAdapters = (): readonly Adapter[] => [processAdapter, noopAdapter];
+export const ownAdapters = (settings: { httpAllowPrivate: boolean }): readonly Adapter[] => [
+  processAdapter,
+  httpAdapter(settings.httpAllowPrivate),
+  noopAdapter,
+];
 
 /** The later of two with the same type would win: whoever loads adapters refuses that. */
 export function createCatalog(adapters: readonly Adapter[]): AdapterCatalog {

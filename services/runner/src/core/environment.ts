@@ -14,7 +14,8 @@ const refusedPattern =
   /^(LD_.*|DYLD_.*|NODE_OPTIONS|BASH_ENV|ENV|PYTHONSTARTUP|PERL5OPT|RUBYOPT|JAVA_TOOL_OPTIONS|IFS|PS4|SHELLOPTS|BASHOPTS)$/;
 const secretPattern =
   /(api[-_]?key|token|auth|bearer|secret|passwd|password|credential|jwt|private[-_]?key|cookie|connection[-_]?string)/i;
-const hidden = "***REDACTED***";
+/** Stands where a secret would. */
+export const hiddenValue = "***REDACTED***";
 
 export interface RunEnvironment {
   /** For the process. */
@@ -69,7 +70,7 @@ export function runEnvironment(
 
 /** A value as events show it: hidden when its name speaks of a secret. */
 export const shownValue = (name: string, value: string): string =>
-  secretPattern.test(name) ? hidden : value;
+  secretPattern.test(name) ? hiddenValue : value;
 
 /** Who runs, and why; without prefix. Absent facts are absent variables. */
 function facts(execution: Execution, apiUrl: string): Record<string, string> {

@@ -9,7 +9,7 @@ import type { Wake } from "../harness/wake-client.js";
 const servedMs = 20_000;
 
 test.each(["while the issue is held", "and the holder ends at once"])(
-  "bucket wiped %s: no overlap on the issue, and the waiters are served",
+  "bucket wiped %s: no overlap on the issue, and the waiters are served [I5] [B15]",
   async (moment) => {
     const cluster = await startCluster();
     const { client, witness } = cluster;

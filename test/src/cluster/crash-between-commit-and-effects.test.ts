@@ -14,7 +14,7 @@ const rounds = [1, 2, 3, 4, 5, 6, 7];
 /** A third of the default, so that seven takeovers do not take half a minute. */
 const hostLeaseMs = "1000";
 
-test("crash between commit and effects: what is owed goes out after the takeover, once", async () => {
+test("crash between commit and effects: what is owed goes out after the takeover, once [B1] [B25]", async () => {
   const cluster = await startCluster({
     agentActors: 1,
     runners: 1,

@@ -21,7 +21,7 @@ const ownersOf = async (cluster: Cluster): Promise<string[]> => {
     : [];
 };
 
-test("a host joins and another leaves: partitions move without expiry, wakes go on", async () => {
+test("a host joins and another leaves: partitions move without expiry, wakes go on [B1]", async () => {
   const cluster = await startCluster({
     runners: 1,
     env: { "agent-actor": { REVEILLE_HOST_LEASE_TTL_MS: String(leaseMs) } },

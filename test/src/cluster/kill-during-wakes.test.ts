@@ -34,7 +34,7 @@ async function makeLoad(cluster: Cluster, below: (n: number) => number): Promise
 }
 
 test.each(["agent-actor", "runner"] as const)(
-  "kill -9 of one %s during 500 wakes over 50 agents",
+  "kill -9 of one %s during 500 wakes over 50 agents [B1] [B30] [Z1]",
   async (victim) => {
     const seed = Number(process.env["REVEILLE_TEST_SEED"] ?? randomInt(1_000_000));
     const below = seeded(seed);

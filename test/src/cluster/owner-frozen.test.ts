@@ -9,7 +9,7 @@ import type { Wake } from "../harness/wake-client.js";
 const cycles = 3;
 const perCycle = 80;
 
-test("owner frozen past its lease, then thawed: the other takes over, nothing is applied twice", async () => {
+test("owner frozen past its lease, then thawed: the other takes over, nothing is applied twice [B1] [B9]", async () => {
   const cluster = await startCluster({
     env: { "agent-actor": { REVEILLE_HOST_LEASE_TTL_MS: "1000" } },
   });

@@ -41,7 +41,7 @@ async function runnerOf(cluster: Cluster, wakeId: string): Promise<number> {
 const starts = (cluster: Cluster): { attempt: number; pid: number }[] =>
   cluster.witness.lines().filter(({ what }) => what === "start");
 
-test("runner frozen past its guard's deadline: the tree dies first, then the attempt is repeated once elsewhere", async () => {
+test("runner frozen past its guard's deadline: the tree dies first, then the attempt is repeated once elsewhere [B6] [B30] [Z2]", async () => {
   const cluster = await start();
   const [agent] = await cluster.agents(1, "released");
   const [issueId] = await cluster.issues(1);
@@ -80,7 +80,7 @@ test("runner frozen past its guard's deadline: the tree dies first, then the att
   ).toEqual([{ status: "succeeded", attempt: 2, losses: 1 }]);
 });
 
-test("drain: a runner that is told to end gives back what is too long, and it goes on elsewhere, once", async () => {
+test("drain: a runner that is told to end gives back what is too long, and it goes on elsewhere, once [B36]", async () => {
   const cluster = await start("500");
   const agents = await cluster.agents(3, "released");
   const wakes = agents.map((agent, n): Wake => ({

@@ -56,7 +56,7 @@ test("given a no, nothing starts and the execution is gone", async () => {
   rig.actor.answer = ({ kind }) => (kind === "started" ? "go" : "committed");
 });
 
-test("reports exit, output, excerpts, the sealed log and the invocation", async () => {
+test("reports exit, output, excerpts, the sealed log and the invocation [E7] [E9] [O4]", async () => {
   const follow = newId();
   const companyId = newId();
   const log = followLog(rig.bus, { companyId, runId: follow });
@@ -97,7 +97,7 @@ test("a run that lasts tells its invocation before its end", async () => {
   expect(finished).toMatchObject({ events: [], progressCount: 1 });
 });
 
-test("the environment holds what it should, and not the runner's secrets", async () => {
+test("the environment holds what it should, and not the runner's secrets [B32]", async () => {
   const run = await rig.enqueue(
     shell("env", { env: { FOO: "bar", MY_TOKEN: "s3cret", LD_PRELOAD: "/tmp/x.so" } }),
     { context: { wakeReason: "issue_commented", wakeCommentId: "c1", issueIds: ["a", "b"] } },
@@ -145,7 +145,7 @@ test.each([
   expect(result).toMatchObject({ exitCode: null, signal: null, timedOut: false });
 });
 
-test("an adapter that this runner has not is a failed run", async () => {
+test("an adapter that this runner has not is a failed run [E14]", async () => {
   const run = await rig.enqueue({}, { adapterType: "telepathy" });
   const { result } = await rig.actor.until("finished", run.runId);
   expect(result).toMatchObject({ errorCode: "adapter_unknown", exitCode: null });

@@ -41,7 +41,7 @@ describe.each(["auto", "best_effort"])(
       return { run, report, pids };
     };
 
-    test("kill -9 of the runner: the tree dies and is reported lost within 3 s", async () => {
+    test("kill -9 of the runner: the tree dies and is reported lost within 3 s [B30] [Z2]", async () => {
       const runner = await rig.runner(env);
       const { run, report, pids } = await started(join(scratch, "killed"));
       const guard = runner.guardPid();
@@ -114,7 +114,7 @@ describe.each(["auto", "best_effort"])(
       expect(await runner.exited).toBe(0);
     });
 
-    test("runner and guard killed together: the next runner sweeps what they left before it pulls", async () => {
+    test("runner and guard killed together: the next runner sweeps what they left before it pulls [B30]", async () => {
       const runner = await rig.runner(env);
       const { pids } = await started(join(scratch, "orphans"));
       process.kill(runner.guardPid(), "SIGSTOP");
@@ -128,7 +128,7 @@ describe.each(["auto", "best_effort"])(
       expect(await next.exited).toBe(0);
     });
 
-    test("drain: what ends in time is finished, the rest is lost as drained; nothing stays behind", async () => {
+    test("drain: what ends in time is finished, the rest is lost as drained; nothing stays behind [B36]", async () => {
       const runner = await rig.runner(env);
       const { run, pids } = await started(join(scratch, "drained"));
       const short = await rig.enqueue({ command: "sleep", args: ["0.5"] });

@@ -34,7 +34,7 @@ async function followed(adapterConfig: Record<string, unknown>) {
   return { run: await rig.enqueue(adapterConfig, ids), log };
 }
 
-test("bytes that are no text come through as they are, and the texts made of them are valid", async () => {
+test("bytes that are no text come through as they are, and the texts made of them are valid [B27]", async () => {
   // A split emoji, lone continuation bytes, NUL, ANSI, CR, 0xFF; one byte at a time, both streams.
   const bytes = Buffer.concat([
     Buffer.from("a\u{1F427}\0\u001b[31mred\r\n", "utf8"),
@@ -56,7 +56,7 @@ test("bytes that are no text come through as they are, and the texts made of the
   expect(Buffer.from(finished.stdoutExcerpt).toString()).toBe(finished.stdoutExcerpt);
 });
 
-test("excerpts and results keep the end, within their bounds", async () => {
+test("excerpts and results keep the end, within their bounds [E11] [B33]", async () => {
   const { run } = await followed(node(`process.stdout.write("x".repeat(300000) + "\u00e9nd")`));
   const { stdoutExcerpt, result } = await rig.actor.until("finished", run.runId);
   const { stdout } = result.resultJson as { stdout: string };
@@ -65,7 +65,7 @@ test("excerpts and results keep the end, within their bounds", async () => {
   expect(Buffer.byteLength(stdout)).toBe(64 * 1024);
 });
 
-test("live frames show the newest text and say when they leave something out", async () => {
+test("live frames show the newest text and say when they leave something out [E10]", async () => {
   const ids = { companyId: newId(), runId: newId() };
   const frames: EventFrame[] = [];
   rig.bus.subscribe(subjects.event(ids.companyId, "heartbeat.run.log"), (message) => {
@@ -90,7 +90,7 @@ test("live frames show the newest text and say when they leave something out", a
   expect(frames.every((frame) => String(frame.payload["chunk"]).length <= 8_192)).toBe(true);
 });
 
-test("200 MB come through whole, with bounded memory", async () => {
+test("200 MB come through whole, with bounded memory [B28]", async () => {
   const megabytes = 200;
   const script = `
     const block = Buffer.alloc(1 << 20);

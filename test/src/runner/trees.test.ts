@@ -32,7 +32,7 @@ describe.each(["auto", "best_effort"])("containment %s", (containment) => {
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  test("cancel kills what ignores SIGTERM and what has left group and session", async () => {
+  test("cancel kills what ignores SIGTERM and what has left group and session [B4] [B5] [X3]", async () => {
     const witness = join(scratch, "stubborn");
     const run = await rig.enqueue(stubborn(witness));
     const { claimId } = await rig.actor.until("started", run.runId);
@@ -49,7 +49,7 @@ describe.each(["auto", "best_effort"])("containment %s", (containment) => {
     expect(pids.filter(isAlive)).toEqual([]);
   });
 
-  test("cancel of what listens ends it with SIGTERM, at once", async () => {
+  test("cancel of what listens ends it with SIGTERM, at once [X3]", async () => {
     const run = await rig.enqueue({ command: "sleep", args: ["60"] });
     const { claimId } = await rig.actor.until("started", run.runId);
     await rig.actor.until("progress", run.runId);
@@ -68,7 +68,7 @@ describe.each(["auto", "best_effort"])("containment %s", (containment) => {
     expect((await rig.actor.until("finished", run.runId)).result.exitCode).toBe(0);
   });
 
-  test("a cancel before the go starts nothing", async () => {
+  test("a cancel before the go starts nothing [X5]", async () => {
     const witness = join(scratch, "never");
     const { answer } = rig.actor;
     let run: Execution | null = null;
@@ -86,7 +86,7 @@ describe.each(["auto", "best_effort"])("containment %s", (containment) => {
     rig.actor.answer = answer;
   });
 
-  test("what a process leaves behind is ended with it, and holds nothing up", async () => {
+  test("what a process leaves behind is ended with it, and holds nothing up [B5]", async () => {
     const witness = join(scratch, "left");
     const run = await rig.enqueue({
       command: "/bin/sh",

@@ -29,7 +29,7 @@ test("a deferred wake becomes a run with the context that it came with [R2]", ()
 });
 
 test.each(["paused", "terminated", "pending_approval"] as const)(
-  "R3 %s: the wake fails and the lock is passed on",
+  "%s: the wake fails and the lock is passed on [R3] [B16]",
   (status) => {
     const decision = grant(waiting({ ...agentOf({ status }), waits: [wait] }));
     expect(rowsOf(decision, "wakes")).toMatchObject([
@@ -53,7 +53,7 @@ test("an issue that is gone: the wake fails and the lock is passed on", () => {
   expect(effectsOf(decision, "release")).toHaveLength(1);
 });
 
-test("without a free slot the run is queued and the lock is passed on, marked as owed", () => {
+test("without a free slot the run is queued and the lock is passed on, marked as owed [B14] [B16]", () => {
   const decision = grant(waiting({ runs: [runOf("running")] }));
   expect(decision.state.runs[1]).toMatchObject({ phase: "queued", holdsIssue: false });
   expect(rowsOf(decision, "runs").at(-1)).toMatchObject({
@@ -89,7 +89,7 @@ test.each(["dispatched", "running", "cancelling"] as const)(
   },
 );
 
-test("a grant to nobody gives the lock back", () => {
+test("a grant to nobody gives the lock back [R6] [B15]", () => {
   expect(effectsOf(grant(agentOf(), idOf("unknown")), "release")).toHaveLength(1);
 });
 

@@ -13,7 +13,7 @@ const wakeRunId = (() => {
   return decision.kind === "needs" ? decision.locks[0]!.runId : "";
 })();
 
-test("an idle agent: a run, its request, its verdict and its execution, together", () => {
+test("an idle agent: a run, its request, its verdict and its execution, together [W4] [I3] [Q4]", () => {
   const decision = decided(agentOf(), wakeOf({ reason: "because" }), {
     place: { replyTo: "_INBOX.a" },
   });
@@ -38,16 +38,16 @@ test.each([
   ["paused", "agent_not_invokable"],
   ["pending_approval", "agent_not_invokable"],
   ["terminated", "agent_not_invokable"],
-] as const)("W3 %s: rejected with the status, no request row", (status, reason) => {
+] as const)("%s: rejected with the status, no request row [W3] [Q8]", (status, reason) => {
   const decision = decided(agentOf({ status }), wakeOf());
   expect(decision.verdict).toMatchObject({ outcome: "rejected", reason, details: { status } });
   expect(decision.rows.map(({ table }) => table)).toEqual(["verdicts"]);
 });
 
 test.each([
-  ["W5 a timer wake, heartbeat off", { enabled: false }, "timer", "heartbeat.disabled"],
+  ["a timer wake, heartbeat off [W5]", { enabled: false }, "timer", "heartbeat.disabled"],
   [
-    "W6 any other wake, on demand off",
+    "any other wake, on demand off [W6]",
     { wakeOnDemand: false },
     "on_demand",
     "heartbeat.wakeOnDemand.disabled",
@@ -59,13 +59,13 @@ test.each([
   expect(decision.state.runs).toEqual([]);
 });
 
-test("W7 heartbeat off gates the timer alone", () => {
+test("heartbeat off gates the timer alone [W7]", () => {
   expect(decided(agentOf({ heartbeat: { enabled: false } }), wakeOf()).verdict?.outcome).toBe(
     "queued",
   );
 });
 
-test("I1 an issue that is unknown, or of another company: skipped", () => {
+test("an issue that is unknown, or of another company: skipped [I1]", () => {
   const foreign = inputsOf();
   const issues = new Map([[issueId, { id: issueId, companyId: idOf("other"), projectId: null }]]);
   for (const inputs of [foreign, { ...foreign, issues }])
@@ -87,7 +87,7 @@ test("a repeated wake id: the stored verdict again, and nothing else", () => {
   expect(effectsOf(decision, "reply")).toHaveLength(1);
 });
 
-test("W12 a repeated idempotency key: a row that points to the first run", () => {
+test("a repeated idempotency key: a row that points to the first run [W12] [B10]", () => {
   const first = { id: idOf("first"), status: "succeeded" };
   const keyOwner = { verdict: { outcome: "queued", wakeId: "w" } as const, run: first };
   const decision = decided(agentOf(), wakeOf({ idempotencyKey: "k" }), {
@@ -117,24 +117,34 @@ const scoped = (taskKey: string | null, commentId?: string) =>
   });
 
 test.each([
-  ["T1 queued, same scope", runOf("queued", { taskKey: "t" }), scoped("t"), "coalesced"],
-  ["T2 running, same scope", runOf("running", { taskKey: "t" }), scoped("t"), "coalesced"],
+  ["queued, same scope [T1]", runOf("queued", { taskKey: "t" }), scoped("t"), "coalesced"],
+  ["running, same scope [T2]", runOf("running", { taskKey: "t" }), scoped("t"), "coalesced"],
   [
-    "T3 running, same scope, a comment",
+    "running, same scope, a comment [T3] [B12]",
     runOf("running", { taskKey: "t" }),
     scoped("t", "c"),
     "queued",
   ],
-  ["T3 dispatched, a comment", runOf("dispatched", { taskKey: "t" }), scoped("t", "c"), "queued"],
-  ["T4 queued, a comment", runOf("queued", { taskKey: "t" }), scoped("t", "c"), "coalesced"],
-  ["T5 another scope", runOf("running", { taskKey: "t" }), scoped("u"), "queued"],
-  ["T6 no scope and no scope", runOf("running"), scoped(null), "coalesced"],
-  ["a run that is being cancelled", runOf("cancelling", { taskKey: "t" }), scoped("t"), "queued"],
+  [
+    "dispatched, a comment [T3] [B12]",
+    runOf("dispatched", { taskKey: "t" }),
+    scoped("t", "c"),
+    "queued",
+  ],
+  ["queued, a comment [T4]", runOf("queued", { taskKey: "t" }), scoped("t", "c"), "coalesced"],
+  ["another scope [T5]", runOf("running", { taskKey: "t" }), scoped("u"), "queued"],
+  ["no scope and no scope [T6]", runOf("running"), scoped(null), "coalesced"],
+  [
+    "a run that is being cancelled [B22]",
+    runOf("cancelling", { taskKey: "t" }),
+    scoped("t"),
+    "queued",
+  ],
 ] as const)("%s", (_, run, wake, outcome) => {
   expect(decided({ ...agentOf(), runs: [run] }, wake).verdict?.outcome).toBe(outcome);
 });
 
-test("T7 the newest match is joined, and its context gathers what is new", () => {
+test("the newest match is joined, and its context gathers what is new [T7] [C6]", () => {
   const runs = [
     runOf("queued", { id: idOf("old") }),
     runOf("queued", { id: idOf("new"), context: { a: 1, commentId: "x" } }),
@@ -167,7 +177,7 @@ test.each([
   expect(rowsOf(decision, "issues")).toHaveLength(phase ? 1 : 0);
 });
 
-test("one agent waits once per issue: the next wake joins the one that waits", () => {
+test("one agent waits once per issue: the next wake joins the one that waits [I10] [I11]", () => {
   const state = { ...agentOf(), waits: [waitOf(issueId)] };
   const decision = decided(state, wakeOf({ contextSnapshot: { issueId, note: "more" } }), {
     inputs: knowing,
@@ -179,7 +189,7 @@ test("one agent waits once per issue: the next wake joins the one that waits", (
   expect(decision.state.waits).toMatchObject([{ coalescedCount: 1, context: { note: "more" } }]);
 });
 
-test("without a slot a wake on an issue is queued and asks for no lock", () => {
+test("without a slot a wake on an issue is queued and asks for no lock [B14]", () => {
   const busy = { ...agentOf(), runs: [runOf("running", { taskKey: "t" })] };
   const decision = decided(busy, onIssue, { inputs: knowing });
   expect(decision.state.runs[1]).toMatchObject({ phase: "queued", holdsIssue: false });

@@ -11,6 +11,7 @@ import { createActivations } from "./shell/activations.js";
 import { createCompanies } from "./shell/companies.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
+import { removeDeletedAgents } from "./shell/deleted-agents.js";
 import { createFailpoint } from "./shell/failpoint.js";
 import { announceGap } from "./shell/gap.js";
 import { startHealth } from "./shell/health.js";
@@ -253,5 +254,7 @@ function startPeriods(
     every(10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
     every(10_000, "passivation", logger, () => activations.sweep()),
     every(600_000, "retention", logger, () => removeOld(pool)),
+    // Whoever deleted an agent wants it gone soon; without one this is a look at an empty index.
+    every(5_000, "deleted agents", logger, () => removeDeletedAgents(pool)),
   ];
 }

@@ -11,7 +11,13 @@ const makeWorld = (): World =>
   new World(
     [
       agentOf({ name: "ada", partition: 0 }),
-      agentOf({ name: "bob", partition: 1, heartbeat: { maxConcurrentRuns: 2 } }),
+      // Some runs spend its limit, in the middle or with their end.
+      agentOf({
+        name: "bob",
+        partition: 1,
+        heartbeat: { maxConcurrentRuns: 2 },
+        budgetMonthlyCents: 1,
+      }),
       agentOf({
         name: "cyd",
         partition: 2,

@@ -12,7 +12,13 @@ export const companyId = idOf("company");
 export const startMs = 1_767_225_600_000;
 
 export function agentOf(
-  options: { name?: string; status?: AgentStatus; heartbeat?: Json; partition?: number } = {},
+  options: {
+    name?: string;
+    status?: AgentStatus;
+    heartbeat?: Json;
+    partition?: number;
+    budgetMonthlyCents?: number;
+  } = {},
 ): AgentState {
   const runtimeConfig = { heartbeat: options.heartbeat ?? {} };
   const policy = readPolicy(runtimeConfig);
@@ -30,7 +36,7 @@ export function agentOf(
       lastHeartbeatAtMs: null,
       nextTimerAtMs: nextTimerAfter(policy, startMs),
       nextRetryAtMs: null,
-      budgetMonthlyCents: 0,
+      budgetMonthlyCents: options.budgetMonthlyCents ?? 0,
       spend: { month: null, micros: 0 },
       pauseReason: null,
       failure: null,

@@ -7,6 +7,7 @@ import { invariant } from "@reveille/shared/errors";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import type { Effect } from "../decision.js";
 import type { MailboxMessage } from "../delivery.js";
+import type { Json } from "../state.js";
 import { claimOf, finishOf } from "./fixtures.js";
 
 interface Claim {
@@ -75,11 +76,13 @@ export class Runners {
   progress(claim: Claim): void {
     claim.progress += 1;
     const event = { eventType: "adapter.invoke", at: "2026-01-01T00:00:00.000Z" };
-    const body = { ...claimFields(claim), progressId: claim.progress, events: [event] };
+    // A tenth of a cent with each report, so that limits are met in the middle of runs.
+    const usage = { costUsd: claim.progress * 0.001 };
+    const body = { ...claimFields(claim), progressId: claim.progress, events: [event], usage };
     this.#say(claim, { kind: "run.progress", body });
   }
   finish(claim: Claim, exitCode: number): void {
-    const body = { ...claimFields(claim), ...finishOf({ exitCode }) };
+    const body = { ...claimFields(claim), ...finishOf({ exitCode, ...this.#saysOf(claim) }) };
     this.#end(claim, { kind: "run.finished", body });
   }
   lose(claim: Claim): void {
@@ -95,6 +98,13 @@ export class Runners {
     if (claim.unanswered) this.#send(claim.execution.agentId, claim.unanswered);
   }
 
+  /** Every third claim says what it cost, some name a session, some clear it. */
+  #saysOf(claim: Claim): Json {
+    const at = this.claims.indexOf(claim);
+    const cost = at % 3 === 0 ? { costUsd: 0.0004, usage: { inputTokens: at } } : {};
+    if (at % 5 === 0) return { ...cost, sessionId: `session ${at}` };
+    return at % 7 === 0 ? { ...cost, clearSession: true } : cost;
+  }
   #say(claim: Claim, message: MailboxMessage): void {
     claim.unanswered = message;
     this.#send(claim.execution.agentId, message);

@@ -2,7 +2,9 @@
  * One step of a random history as plain data, and its effect on a world. A step that finds nothing to
  * act on does nothing, so that any list of steps is a history and shrinks well.
  */
+import type { Execution } from "@reveille/shared/protocol/execution";
 import type { Effect } from "../decision.js";
+import type { MailboxMessage } from "../delivery.js";
 import { terminalWakes } from "./store.js";
 import type { World } from "./world.js";
 import { idOf, wakeOf } from "./fixtures.js";
@@ -28,6 +30,10 @@ export const stepKinds = [
   "cancel",
   "pause",
   "resume",
+  "report",
+  "report-final",
+  "cost",
+  "reset-session",
   "reconcile",
   "wipe-locks",
 ] as const;
@@ -97,12 +103,51 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
     case "pause":
     case "resume":
       return world.send(agentId, { kind, body: { actorType: "system" } });
+    case "report":
+    case "report-final":
+      return claim && report(world, claim.execution, { final: kind === "report-final", at });
+    case "cost":
+      return world.send(agentId, costOf(`cost ${b % 5}`));
+    case "reset-session": {
+      const taskKey = b % 2 === 0 ? null : `task ${b % 3}`;
+      return world.send(agentId, { kind, body: { taskKey, actorType: "user" } });
+    }
     case "reconcile":
       return world.reconcile(box);
     case "wipe-locks":
       return world.locks.wipe();
   }
 }
+
+/** Sometimes of an attempt that is over. */
+function report(
+  world: World,
+  { agentId, runId, attempt }: Execution,
+  { final, at }: { final: boolean; at: number },
+): void {
+  const patch = {
+    costUsd: 0.002,
+    summary: `at ${at}`,
+    ...(at % 4 === 0 ? { sessionId: "s" } : {}),
+  };
+  world.send(agentId, { kind: "run.reported", body: { runId, attempt, final, patch } });
+}
+
+/** Half a cent; the same name is the same cost. */
+const costOf = (name: string): MailboxMessage => ({
+  kind: "cost",
+  body: {
+    id: idOf(name),
+    provider: "p",
+    model: "m",
+    inputTokens: 1,
+    outputTokens: 0,
+    cachedInputTokens: 0,
+    costMicros: 5_000,
+    occurredAt: "2026-01-01T00:00:00Z",
+    actorType: "user",
+  },
+});
 
 /** Half of the wakes work on an issue, some are comments, some repeat an id or a key. */
 function wake(world: World, agentId: string, choice: number, at: number): void {

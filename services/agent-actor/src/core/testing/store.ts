@@ -6,6 +6,8 @@
 import { invariant } from "@reveille/shared/errors";
 import type { Row } from "../decision.js";
 import type { Json } from "../state.js";
+import { createBooks, keepBooks } from "./books.js";
+import type { Books } from "./books.js";
 
 export const terminalWakes = new Set([
   "completed",
@@ -23,6 +25,7 @@ export interface Store {
   verdicts: Map<string, Json>;
   /** By run: the numbers of its events, in the order in which they were written. */
   events: Map<string, number[]>;
+  books: Books;
 }
 
 export const createStore = (): Store => ({
@@ -30,6 +33,7 @@ export const createStore = (): Store => ({
   wakes: new Map(),
   verdicts: new Map(),
   events: new Map(),
+  books: createBooks(),
 });
 
 const isOver = (row: Json | undefined): boolean => row?.["phase"] === "over";
@@ -51,6 +55,7 @@ export function commit(store: Store, rows: readonly Row[]): string | null {
   for (const row of rows) {
     if (row.table === "events") writeEvent(store, row.row);
     if (row.table === "verdicts") writeVerdict(store, row.row);
+    keepBooks(store.books, row);
   }
   store.runs = runs;
   store.wakes = wakes;

@@ -7,12 +7,14 @@
 import { invariant } from "@reveille/shared/errors";
 import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import { dispatchEffect } from "../admit.js";
+import { taskKeyOf } from "../context.js";
 import { decide } from "../decide.js";
 import type { Decided, Effect } from "../decision.js";
 import type { Delivery, Inputs, LockOutcome, MailboxMessage } from "../delivery.js";
 import type { LockEntry } from "../lock.js";
 import type { AgentState, RunState } from "../state.js";
-import { freeSlots, hasSlot } from "../state.js";
+import { freeSlots, hasSlot, sessionKey } from "../state.js";
+import { checkBooks } from "./books.js";
 import { companyId, deliver, inputsOf } from "./fixtures.js";
 import { createLockBucket } from "./lock-bucket.js";
 import { Runners } from "./runners.js";
@@ -74,6 +76,7 @@ export class World {
       this.effects.push(...decided.effects.filter(isActedOn));
       if (decided.outcome === "applied") this.#committed.add(JSON.stringify(delivery.message));
       this.#checkState(box.state);
+      checkBooks(this.store.books, box.state);
       return;
     }
   }
@@ -121,6 +124,7 @@ export class World {
     const inputs: Inputs = {
       ...inputsOf({ issues: this.issues }),
       ...this.#sameness(delivery),
+      ...this.#books(state, delivery),
       locks,
     };
     for (let pass = 0; pass < 50; pass += 1) {
@@ -138,6 +142,16 @@ export class World {
       }
     }
     invariant(false, "a decision keeps asking for locks", { delivery });
+  }
+
+  #books(state: AgentState, { message }: Delivery): Pick<Inputs, "taskSession" | "costKnown"> {
+    const { costs, sessions } = this.store.books;
+    if (message.kind === "cost")
+      return { taskSession: null, costKnown: costs.has(message.body.id) };
+    if (message.kind !== "wake") return { taskSession: null, costKnown: false };
+    const taskKey = taskKeyOf(message.body.contextSnapshot ?? {}, message.body.payload ?? {});
+    const key = `${state.agent.id} ${sessionKey(state.agent.adapterType, taskKey ?? "")}`;
+    return { taskSession: sessions.get(key) ?? null, costKnown: false };
   }
 
   #sameness({ message, agentId }: Delivery): Pick<Inputs, "earlier" | "keyOwner"> {
@@ -164,6 +178,8 @@ export class World {
   }
 
   #checkRepeat(box: Box, { message }: Delivery, decided: Decided): void {
+    // What an agent says of itself has no number: said again it is written again, and says the same.
+    if (message.kind === "run.reported") return;
     if (!message.kind.startsWith("run.") || !this.#committed.has(JSON.stringify(message))) return;
     invariant(decided.rows.length === 0, "a repeated report writes nothing", { message });
     invariant(decided.state === box.state, "a repeated report changes nothing", { message });

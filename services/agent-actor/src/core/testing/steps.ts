@@ -76,14 +76,13 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
       return execution && world.runners.take(execution, kind === "take-twice");
     }
     case "progress":
-      return claim?.unanswered === null ? world.runners.progress(claim) : undefined;
     case "finish":
     case "fail":
-      return claim && world.runners.finish(claim, kind === "fail" ? 1 : 0);
     case "lose":
-      return claim && world.runners.lose(claim);
     case "vanish":
-      return claim && world.runners.vanish(claim);
+    case "report":
+    case "report-final":
+      return claim && act(world, claim, kind, at);
     case "repeat": {
       const silent = world.runners.claims.filter(({ unanswered }) => unanswered !== null);
       const sender = pick(silent, b);
@@ -103,9 +102,6 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
     case "pause":
     case "resume":
       return world.send(agentId, { kind, body: { actorType: "system" } });
-    case "report":
-    case "report-final":
-      return claim && report(world, claim.execution, { final: kind === "report-final", at });
     case "cost":
       return world.send(agentId, costOf(`cost ${b % 5}`));
     case "reset-session": {
@@ -119,7 +115,31 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
   }
 }
 
-/** Sometimes of an attempt that is over. */
+/** What a process, or whoever is behind it, does. */
+function act(
+  world: World,
+  claim: World["runners"]["claims"][number],
+  kind: "progress" | "finish" | "fail" | "lose" | "vanish" | "report" | "report-final",
+  at: number,
+): void {
+  const { runners } = world;
+  switch (kind) {
+    case "progress":
+      return claim.unanswered === null ? runners.progress(claim) : undefined;
+    case "finish":
+    case "fail":
+      return runners.finish(claim, kind === "fail" ? 1 : 0);
+    case "lose":
+      return runners.lose(claim);
+    case "vanish":
+      return runners.vanish(claim);
+    case "report":
+    case "report-final":
+      return report(world, claim.execution, { final: kind === "report-final", at });
+  }
+}
+
+/** Its attempt may be over for the actor, which has heard that it is lost. */
 function report(
   world: World,
   { agentId, runId, attempt }: Execution,

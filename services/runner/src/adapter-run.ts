@@ -25,6 +25,7 @@ import { boundedInvocation } from "./core/invocation.js";
 import { createStopLine } from "./core/stop.js";
 import type { LostReason, StopLine } from "./core/stop.js";
 import { warningEvent } from "./warning-event.js";
+import { makePrivateFolder, removePrivateFolder } from "./private-folders.js";
 import type { Prepared } from "./prepare.js";
 import { runProcess } from "./process-run.js";
 import type { RunLog } from "./run-log.js";
@@ -37,6 +38,7 @@ export interface AdapterRunParts {
   log: RunLog;
   line: StopLine;
   apiUrl: string;
+  workDir: string;
   trees: Trees;
   /** A process is about to be started, with or without a spare. */
   onStart: (spare: boolean) => void;
@@ -72,6 +74,7 @@ export async function runAdapter(parts: AdapterRunParts): Promise<RunResult> {
     clock.stop();
     abandoned.over();
     await launches.settle();
+    launches.close();
   }
 }
 
@@ -152,6 +155,7 @@ function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): Ad
       return passed;
     },
     tail: (stream, bytesMax) => log.tail(stream, bytesMax),
+    privateFolder: () => launches.privateFolder(),
     invoked: (invocation) => launches.invoked(invocation),
     warn: (message) => tell(warningEvent(message)),
     report: (used) => launches.report(used),
@@ -166,12 +170,13 @@ const notStarted = (startError: string): ProcessEnd => ({
   startError,
 });
 
-/** What an attempt does to be told: its processes (one at a time, each in the attempt's tree), its invocation, its usage. */
+/** What an attempt does in its course: processes (one at a time, each in its tree), invocation, usage, folder. */
 class Launches {
   /** The usage as it was last reported. */
   soFar: UsageSoFar = {};
   readonly #parts: AdapterRunParts;
   #told = false;
+  #folder: string | null = null;
   #current: { end: Promise<ProcessEnd>; line: StopLine } | null = null;
 
   constructor(parts: AdapterRunParts) {
@@ -194,6 +199,16 @@ class Launches {
       payload: boundedInvocation({ adapterType: adapter.type, ...invocation }),
       at: new Date().toISOString(),
     });
+  }
+
+  privateFolder(): string {
+    const { workDir, execution } = this.#parts;
+    return (this.#folder ??= makePrivateFolder(workDir, execution.runId, execution.attempt));
+  }
+
+  close(): void {
+    if (this.#folder) removePrivateFolder(this.#folder);
+    this.#folder = null;
   }
 
   report(used: UsageSoFar): void {

@@ -103,6 +103,8 @@ export interface AdapterContext {
   log(stream: OutputStream, chunk: Uint8Array | string): Promise<void>;
   /** The end of what went into the log, at most `bytesMax` bytes (and 64 KiB). */
   tail(stream: OutputStream, bytesMax: number): string;
+  /** A folder of this attempt alone, absolute; made by the first call, removed with all in it at the end. */
+  privateFolder(): string;
   /** Tells the event "adapter invocation", once; `launch` does it where nobody has. */
   invoked(invocation: Invocation): void;
   /** An event of level `warn`: at most 1,000 characters of it are kept. */

@@ -27,6 +27,7 @@ import { inheritedEnvironment } from "./core/environment.js";
 import { runnerInboxPrefix } from "./identity.js";
 import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
+import { sweepPrivateFolders } from "./private-folders.js";
 import { createLogBudget } from "./run-log.js";
 
 /** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
@@ -43,6 +44,7 @@ const lastAnswersMs = 10_000;
 /** Starts a runner. @throws when NATS cannot be reached, or no containment as configured is possible. */
 export async function startRunner(config: RunnerConfig, logger: Logger): Promise<Started> {
   mkdirSync(config.workDir, { recursive: true });
+  sweepPrivateFolders(config.workDir, Date.now());
   const { swept, stuck } = await sweepLeftovers(config.workDir);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");

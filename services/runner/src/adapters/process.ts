@@ -2,7 +2,8 @@
 import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { defineAdapter } from "../adapter.js";
-import { failedResult, processResult } from "../core/outcome.js";
+import { failedResult, processResult, withReported } from "../core/outcome.js";
+import { watchResultFile } from "./result-file.js";
 
 /** Of each stream, in the result: enough for an answer, far from the message limit (512 KiB). */
 const outputBytesMax = 64 * 1024;
@@ -35,18 +36,24 @@ export const processAdapter = defineAdapter({
     const read = configSchema.safeParse(context.config);
     if (!read.success) return failedResult(issueText(read.error));
     const { args, cwd } = read.data;
+    const path = `${context.privateFolder()}/result`;
+    const file = watchResultFile(path, (used) => context.report(used));
     const end = await context.launch({
       command,
       args: args ?? [],
       cwd: cwd || context.workspace.cwd,
+      env: { REVEILLE_RESULT_FILE: path },
     });
+    const said = file.close();
+    if (said && said.wrong.length > 0)
+      context.warn(`in the last line of REVEILLE_RESULT_FILE: ${said.wrong.join("; ")}`);
     // Cut off by a limit, what it printed is no answer; the excerpts have it.
     const limited = context.stop === "timeout" || context.stop === "idle";
     const output = () => ({
       stdout: context.tail("stdout", outputBytesMax),
       stderr: context.tail("stderr", outputBytesMax),
     });
-    return processResult(end, limited ? null : output);
+    return withReported(processResult(end, limited ? null : output), said?.reported ?? {});
   },
 });
 

@@ -4,6 +4,7 @@
  */
 import type { RunResult } from "@reveille/shared/protocol/execution";
 import type { ProcessEnd } from "../adapter.js";
+import type { Reported } from "./reported-result.js";
 import type { Stop } from "./stop.js";
 
 /** What the end of a process means; null: its output is no part of the result. */
@@ -17,6 +18,22 @@ export function processResult(
   if (signal !== null) return { ...result, errorMessage: `Process was killed by ${signal}` };
   if (exitCode !== 0) return { ...result, errorMessage: `Process exited with code ${exitCode}` };
   return result;
+}
+
+/**
+ * A process's end with what it said itself. How it ended is not for it to say: a code other than 0 is a
+ * failure whatever it reports, and a signal keeps its own words, because it may have come after them.
+ */
+export function withReported(result: RunResult, reported: Reported): RunResult {
+  if (result.threw) return result;
+  const { errorMessage, errorCode, ...rest } = reported;
+  const merged = { ...result, ...rest };
+  if (result.signal !== null) return merged;
+  return {
+    ...merged,
+    ...(errorMessage ? { errorMessage } : {}),
+    ...(errorCode && (errorMessage ?? result.errorMessage) ? { errorCode } : {}),
+  };
 }
 
 /** The result of what was ended by a limit: whatever it says of itself, the limit is the reason. */

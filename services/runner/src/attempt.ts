@@ -10,6 +10,7 @@
  */
 import { newId } from "@reveille/shared/protocol/ids";
 import type { Execution } from "@reveille/shared/protocol/execution";
+import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { runExecution } from "./execute.js";
@@ -42,7 +43,7 @@ export interface Attempt {
 /** `refused`: it got no go. */
 export type AttemptEnd = "ran" | "refused" | "lost";
 
-export interface AttemptParts extends Omit<ExecuteParts, "logger" | "token"> {
+export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
   incarnation: string;
   runnerId: string;
   guard: GuardLink;
@@ -126,10 +127,16 @@ class ClaimedAttempt implements Attempt {
   }
 
   async #ask(): Promise<GoAnswer> {
-    const { guard, reports, runnerId } = this.#parts;
-    const { companyId, agentId } = this.#execution;
+    const { guard, reports, runnerId, secrets } = this.#parts;
+    const { companyId, agentId, adapterConfig } = this.#execution;
     guard.claim({ companyId, agentId, ...this.#claim, ackSubject: this.#items[0]!.ackSubject });
-    const answer = await reports.ask(this.#execution, { ...this.#claim, runnerId });
+    // The key goes with the claim: what is sealed to it is for this attempt alone.
+    const asksSecrets = secretRefsOf(adapterConfig).length > 0;
+    const answer = await reports.ask(this.#execution, {
+      ...this.#claim,
+      runnerId,
+      ...(asksSecrets ? { sealKey: secrets.sealKey } : {}),
+    });
     this.#asking = false;
     if (answer.kind === "abandoned") {
       // Nobody answered in our time; whoever takes it next asks with a claim of his own.
@@ -170,9 +177,10 @@ class ClaimedAttempt implements Attempt {
   }
 
   async #execute(token: string | null, log: RunLog, telling: Progress): Promise<Executed> {
-    const parts = { ...this.#parts, token, logger: this.#logger };
+    const parts = { ...this.#parts, logger: this.#logger };
     try {
-      return await runExecution(parts, this.#execution, log, this.#line, telling);
+      const granted = { claimId: this.claimId, token };
+      return await runExecution(parts, this.#execution, granted, log, this.#line, telling);
     } catch (error) {
       this.#logger.error({ err: error }, "the run broke in the runner");
       const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");

@@ -17,8 +17,9 @@ import { cancelledBeforeStart, failedResult, stoppedResult } from "./core/outcom
 import type { StopLine } from "./core/stop.js";
 import { warningEvent } from "./warning-event.js";
 import { prepare } from "./prepare.js";
-import type { PrepareParts } from "./prepare.js";
+import type { Granted, Prepared, PrepareParts } from "./prepare.js";
 import type { RunLog } from "./run-log.js";
+import { maskedLog } from "./secrets/masked-log.js";
 
 type FromRunner = Pick<AdapterRunParts, "trees" | "onStart" | "lostBy" | "logger">;
 export interface ExecuteParts extends PrepareParts, FromRunner {
@@ -39,12 +40,12 @@ export interface Telling {
 export async function runExecution(
   parts: ExecuteParts,
   execution: Execution,
+  granted: Granted,
   log: RunLog,
   line: StopLine,
   telling: Telling,
 ): Promise<Executed> {
   const notStarted = (result: RunResult): Executed => ({ result, containment: "in_process" });
-  const tell = (event: RunEvent): void => telling.tell(event);
   const adapter = parts.adapters.find(execution.adapterType);
   if (!adapter)
     return notStarted(
@@ -53,28 +54,39 @@ export async function runExecution(
         "adapter_unknown",
       ),
     );
-  const preparation = await prepare(parts, execution);
+  const preparation = await prepare(parts, execution, granted, line.signal);
+  // Whatever could not be had then: nobody wants it any more.
+  if (line.stop) return notStarted(cancelledBeforeStart);
   if (!preparation.ok) return notStarted(preparation.result);
   const { prepared } = preparation;
   const read = readLimits(prepared.config, parts.limitDefaults);
   if (!read.ok) return notStarted(failedResult(read.message));
-  for (const refused of prepared.environment.refused)
-    tell(warningEvent(`environment variable left out: ${refused}`));
-  if (line.stop) return notStarted(cancelledBeforeStart);
+  for (const warning of prepared.warnings) telling.tell(warningEvent(warning));
   const { limits } = read;
-  const result = await runAdapter({
-    ...parts,
-    execution,
-    adapter,
-    prepared,
-    limits,
-    log,
-    line,
-    tell,
-    used: (soFar) => telling.used(soFar),
-  });
+  const run = { ...parts, execution, adapter, prepared, limits, line };
+  const result = await runMasked(run, log, telling, prepared);
   return {
     result: stoppedResult(result, line.stop),
     containment: adapter.starts === "nothing" ? "in_process" : parts.trees.kind,
   };
+}
+
+/** Runs the adapter so that nothing which is told, logged or answered shows a secret of the run. */
+async function runMasked(
+  run: Omit<AdapterRunParts, "log" | "tell" | "used">,
+  log: RunLog,
+  telling: Telling,
+  { mask }: Prepared,
+): Promise<RunResult> {
+  const used = (soFar: UsageSoFar): void => telling.used(soFar);
+  if (!mask) return runAdapter({ ...run, log, tell: (event) => telling.tell(event), used });
+  const masked = maskedLog(log, mask);
+  const tell = (event: RunEvent): void => telling.tell(mask.json(event));
+  try {
+    return mask.json(await runAdapter({ ...run, log: masked, tell, used }));
+  } catch (error) {
+    throw new Error(mask.text((error as Error).message));
+  } finally {
+    masked.end();
+  }
 }

@@ -29,6 +29,8 @@ import { createReports } from "./reports.js";
 import type { Reports } from "./reports.js";
 import { createRunLog } from "./run-log.js";
 import type { LogBudget } from "./run-log.js";
+import { createSecretSource } from "./secrets/secret-source.js";
+import type { SecretSource } from "./secrets/secret-source.js";
 
 /** What all lives of a runner share. */
 export interface RunnerParts {
@@ -96,6 +98,7 @@ class Life implements Incarnation {
   readonly #events: IncarnationEvents;
   readonly #logger: Logger;
   readonly #reports: Reports;
+  readonly #secrets: SecretSource;
   readonly #startedAt = new Date().toISOString();
   /** By run and attempt. */
   readonly #live = new Map<string, Attempt>();
@@ -117,6 +120,7 @@ class Life implements Incarnation {
       events.onFree,
       this.#logger,
     );
+    this.#secrets = createSecretSource(parts.bus, parts.subjects, this.id, this.#logger);
   }
 
   async begin(): Promise<void> {
@@ -241,6 +245,7 @@ class Life implements Incarnation {
       inherited,
       apiUrl: config.apiUrl,
       workDir: config.workDir,
+      secrets: this.#secrets,
       adapters,
       limitDefaults: {
         timeoutSec: config.timeoutSecDefault,

@@ -1,57 +1,98 @@
 /**
- * What an attempt needs before its adapter begins: configuration, workspace, environment, access to the
- * API. What cannot be had is a failed result; nothing has been started then.
+ * What an attempt needs before its adapter begins: secrets, configuration, workspace, environment,
+ * access to the API. What cannot be had is a failed result; nothing has been started then.
  */
-import { existsSync, mkdirSync } from "node:fs";
 import type { Execution, RunResult } from "@reveille/shared/protocol/execution";
+import { secretRefsOf } from "@reveille/shared/protocol/secrets";
+import type { NamedRef } from "@reveille/shared/protocol/secrets";
 import type { AdapterWorkspace, Json } from "./adapter.js";
-import { runEnvironment } from "./core/environment.js";
+import { namedSecrets, runEnvironment } from "./core/environment.js";
 import type { RunEnvironment } from "./core/environment.js";
 import { failedResult } from "./core/outcome.js";
+import { createMask } from "./secrets/mask.js";
+import type { Mask } from "./secrets/mask.js";
+import type { SecretSource } from "./secrets/secret-source.js";
+import { agentHome, findWorkspace } from "./workspace/workspace-folder.js";
+import { contextWithWorkspace, workspaceOrder } from "./workspace/workspace-order.js";
 
 export interface PrepareParts {
   /** What every run inherits of our own environment. */
   inherited: Readonly<Record<string, string>>;
   apiUrl: string;
   workDir: string;
-  /** The run's token for the API; null when none was issued. */
+  secrets: SecretSource;
+}
+/** What came with the go. */
+export interface Granted {
+  claimId: string;
+  /** For the API; null when none was issued. */
   token: string | null;
 }
 export interface Prepared {
+  /** Secrets in place of references. */
   config: Json;
   /** The wake's context, with what the runner adds. */
   context: Json;
   workspace: AdapterWorkspace;
   environment: RunEnvironment;
   token: string | null;
+  /** Hides what the run knows and nobody else may; null when there is nothing. */
+  mask: Mask | null;
+  /** What is odd and ends no run. */
+  warnings: string[];
 }
 export type Preparation = { ok: true; prepared: Prepared } | { ok: false; result: RunResult };
 
-export async function prepare(parts: PrepareParts, execution: Execution): Promise<Preparation> {
-  const environment = runEnvironment(parts.inherited, execution, parts.apiUrl);
+const unresolved = (message: string): Preparation => ({
+  ok: false,
+  result: failedResult(message, "secret_unresolved"),
+});
+
+/** @param signal aborted when the run is to end: nothing is waited for any more. */
+export async function prepare(
+  parts: PrepareParts,
+  execution: Execution,
+  { claimId, token }: Granted,
+  signal: AbortSignal,
+): Promise<Preparation> {
+  const { inherited, apiUrl, workDir, secrets } = parts;
+  const refs = secretRefsOf(execution.adapterConfig);
+  let values: readonly string[] = [];
+  if (refs.length > 0) {
+    const answer = await secrets.resolve(execution, claimId, refs, signal);
+    if (!answer.ok) return unresolved(answer.message);
+    values = answer.values;
+  }
+  const config = withValues(execution.adapterConfig, refs, values);
+  const order = workspaceOrder(execution, agentHome(workDir, execution.agentId));
+  const workspace = await findWorkspace(order);
+  const context = contextWithWorkspace(execution.context, workspace, order.hints);
+  const secretNames = new Set(refs.map(({ name }) => name));
+  const own = { execution, config, context, token, secretNames };
+  const environment = runEnvironment({ inherited, apiUrl, ...own });
   if (environment.unresolved !== null)
-    return {
-      ok: false,
-      result: failedResult(
-        `adapterConfig.env.${environment.unresolved} is a reference that cannot be resolved here`,
-        "secret_unresolved",
-      ),
-    };
-  const none = { projectId: null, workspaceId: null, repoUrl: null, repoRef: null };
-  const cwd = home(parts.workDir, execution.agentId);
-  const prepared: Prepared = {
-    config: execution.adapterConfig,
-    context: execution.context,
-    workspace: { cwd, source: "agent_home", ...none },
-    environment,
-    token: parts.token,
-  };
-  return { ok: true, prepared };
+    return unresolved(
+      `adapterConfig.env.${environment.unresolved.slice(0, 80)} is neither text nor a reference to a secret`,
+    );
+  const warnings = environment.refused.map((name) => `environment variable left out: ${name}`);
+  if (order.candidates.length > 0 && workspace === order.otherwise)
+    warnings.push(
+      `no folder of the ${workspace.projectId ? "project" : "session"} is on this runner; it works in ${workspace.cwd}`,
+    );
+  const mask = createMask([
+    ...values,
+    ...(token === null ? [] : [token]),
+    ...namedSecrets(config["env"]),
+    ...namedSecrets(config["headers"]),
+  ]);
+  return { ok: true, prepared: { config, context, workspace, environment, token, mask, warnings } };
 }
 
-/** The agent's folder. Its id is a UUID, checked when the execution was read. */
-function home(workDir: string, agentId: string): string {
-  const path = `${workDir}/${agentId}`;
-  if (!existsSync(path)) mkdirSync(path, { recursive: true });
-  return path;
+/** The configuration with values in place of references; the same when there are none. */
+function withValues(config: Json, refs: readonly NamedRef[], values: readonly string[]): Json {
+  if (refs.length === 0) return config;
+  const resolved: Record<string, Json> = {};
+  for (const [at, { field, name }] of refs.entries())
+    (resolved[field] ??= { ...(config[field] as Json) })[name] = values[at];
+  return { ...config, ...resolved };
 }

@@ -24,8 +24,22 @@ export interface RunEnvironment {
   shown: Record<string, string>;
   /** Names from the agent's settings that were left out, each with its reason. */
   refused: string[];
-  /** The first name whose value is a reference that nobody resolved. */
+  /** The first name whose value is neither text nor a reference that was resolved. */
   unresolved: string | null;
+}
+export interface EnvironmentParts {
+  /** As `inheritedEnvironment` gives it. */
+  inherited: Readonly<Record<string, string>>;
+  execution: Execution;
+  /** With secrets in place of references. */
+  config: Readonly<Record<string, unknown>>;
+  /** The wake's context, with the workspace. */
+  context: Readonly<Record<string, unknown>>;
+  apiUrl: string;
+  /** The run's token for the API; null when it has none. */
+  token: string | null;
+  /** Names whose values were references: never shown, whatever they are called. */
+  secretNames: ReadonlySet<string>;
 }
 
 /** The inherited part; the same for all runs of a runner. */
@@ -41,40 +55,64 @@ export function inheritedEnvironment(
 }
 
 /** Everything for one run. */
-export function runEnvironment(
-  base: Readonly<Record<string, string>>,
-  execution: Execution,
-  apiUrl: string,
-): RunEnvironment {
+export function runEnvironment(parts: EnvironmentParts): RunEnvironment {
+  const { inherited: base, secretNames } = parts;
+  const env = asMap(parts.config["env"]);
+  const added: Record<string, string> = {};
+  for (const [name, value] of Object.entries(facts(parts)))
+    for (const prefix of prefixes) added[`${prefix}${name}`] = value;
+  // The agent's own key stands in place of the token, whatever name it has it under.
+  const own = prefixes.map((prefix) => plainValue(env[`${prefix}API_KEY`])).find(notBlank);
+  const key = own ?? parts.token;
+  if (key !== null) for (const prefix of prefixes) added[`${prefix}API_KEY`] = key;
+
   const shown: Record<string, string> = {};
   const refused: string[] = [];
   let unresolved: string | null = null;
-  for (const [name, value] of Object.entries(facts(execution, apiUrl))) {
-    shown[`REVEILLE_${name}`] = value;
-    shown[`PAPERCLIP_${name}`] = value;
-  }
-  const all: Record<string, string> = { ...base, ...shown };
-  for (const [name, binding] of Object.entries(asMap(execution.adapterConfig["env"]))) {
+  const all: Record<string, string> = { ...base, ...added };
+  for (const [name, value] of Object.entries(added)) shown[name] = shownValue(name, value);
+  for (const [name, binding] of Object.entries(env)) {
     const value = plainValue(binding);
     if (!namePattern.test(name)) refused.push(`${name.slice(0, 80)}: is not a variable name`);
     else if (refusedPattern.test(name)) refused.push(`${name}: would load code into every process`);
     else if (value === null) unresolved ??= name;
     else if (value.includes("\0")) refused.push(`${name}: contains NUL`);
-    else {
+    else if (notBlank(value) || !apiKeyPattern.test(name)) {
       all[name] = value;
-      shown[name] = shownValue(name, value);
+      shown[name] = secretNames.has(name) ? hiddenValue : shownValue(name, value);
     }
   }
   return { all, shown, refused, unresolved };
 }
+
+const prefixes = ["REVEILLE_", "PAPERCLIP_"] as const;
+/** A blank one is as good as none. */
+const apiKeyPattern = /^(REVEILLE|PAPERCLIP)_API_KEY$/;
+const notBlank = (value: string | null): value is string =>
+  value !== null && value.trim() !== "" && !value.includes("\0");
+
+/**
+ * Plain values of a map of bindings that their names call secrets. Shorter ones are settings
+ * (`AUTH_MODE=basic`) or would blacken ordinary words: who means a secret stores it as one.
+ */
+export function namedSecrets(bindings: unknown): string[] {
+  return Object.entries(asMap(bindings)).flatMap(([name, binding]) => {
+    const value = secretPattern.test(name) ? plainValue(binding) : null;
+    if (value === null) return [];
+    // Also without what comes before it in a header: `Bearer <value>`.
+    return [value, value.replace(/^[A-Za-z]+ +/, "")].filter(
+      (form) => form.length >= namedSecretCharsMin,
+    );
+  });
+}
+const namedSecretCharsMin = 8;
 
 /** A value as events show it: hidden when its name speaks of a secret. */
 export const shownValue = (name: string, value: string): string =>
   secretPattern.test(name) ? hiddenValue : value;
 
 /** Who runs, and why; without prefix. Absent facts are absent variables. */
-function facts(execution: Execution, apiUrl: string): Record<string, string> {
-  const { context } = execution;
+function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string, string> {
   const text = (...names: string[]): string | null => {
     for (const name of names) {
       const value = context[name];
@@ -86,6 +124,7 @@ function facts(execution: Execution, apiUrl: string): Record<string, string> {
     ? context["issueIds"].filter((id): id is string => typeof id === "string" && id !== "")
     : [];
   const workspace = asMap(context["paperclipWorkspace"]);
+  const hints = context["paperclipWorkspaces"];
   const found: Record<string, string | null> = {
     AGENT_ID: execution.agentId,
     COMPANY_ID: execution.companyId,
@@ -104,6 +143,7 @@ function facts(execution: Execution, apiUrl: string): Record<string, string> {
     WORKSPACE_ID: string(workspace["workspaceId"]),
     WORKSPACE_REPO_URL: string(workspace["repoUrl"]),
     WORKSPACE_REPO_REF: string(workspace["repoRef"]),
+    WORKSPACES_JSON: Array.isArray(hints) && hints.length > 0 ? JSON.stringify(hints) : null,
   };
   const set: Record<string, string> = {};
   // A variable cannot hold NUL; the wake's context may.

@@ -7,13 +7,13 @@ import type { Bus } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { nakPayload } from "@reveille/shared/nats/work-queue";
+import { runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
 import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { RunLost } from "@reveille/shared/protocol/execution";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { LostReason } from "../core/stop.js";
-import { runnerInboxPrefix } from "../identity.js";
 import type { ClaimNote, Hello } from "./guard-protocol.js";
 
 /** One minute: two leases. Then every claim has been noticed by its lease anyway. */

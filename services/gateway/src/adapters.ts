@@ -109,10 +109,9 @@ function leaseReader(bus: Bus, bucketName: string, logger: Logger): () => Promis
   let readAt = -Infinity;
   let reading: Promise<void> | null = null;
   const read = async (): Promise<void> => {
-    bucket ??= await openBucket(bus, bucketName);
-    const { get, keys } = bucket;
-    const names = (await keys()).slice(0, leasesMax);
-    const entries = await Promise.all(names.map((name) => get(name)));
+    const leases = (bucket ??= await openBucket(bus, bucketName));
+    const names = (await leases.keys()).slice(0, leasesMax);
+    const entries = await Promise.all(names.map((name) => leases.get(name)));
     known = entries.flatMap((entry) => {
       const decoded = entry && decodePayload(entry.value);
       const lease = runnerLeaseSchema.safeParse(decoded?.ok ? decoded.value : null);

@@ -6,6 +6,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ActivityLog } from "./activity.js";
 import type { Adapters } from "./adapters.js";
+import type { Admissions } from "./admissions.js";
 import type { Authenticate } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import type { LiveEvents } from "./live-events.js";
@@ -29,6 +30,7 @@ export interface Context {
   authenticate: Authenticate;
   activity: ActivityLog;
   adapters: Adapters;
+  admissions: Admissions;
   live: LiveEvents;
   logs: LogReader;
   follower: LogFollower;

@@ -12,6 +12,7 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
 import { createActivityLog } from "./activity.js";
 import { createAdapters } from "./adapters.js";
+import { createAdmissions } from "./admissions.js";
 import { createAuthenticate } from "./auth.js";
 import type { GatewayConfig } from "./config.js";
 import type { Context } from "./context.js";
@@ -77,6 +78,7 @@ async function createContext(
   const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
   const live = createLiveEvents(bus, subjects, logger);
   const owed = createOwedWakes(pool, publisher, subjects, logger);
+  const commands = createMailboxCommands(publisher, subjects);
   const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, logger });
   metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
   metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
@@ -92,11 +94,12 @@ async function createContext(
     authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
     adapters: createAdapters(bus, subjects, topologyNames(subjects.prefix).runnerLeases, logger),
+    admissions: createAdmissions(pool, commands, logger),
     live,
     logs: createLogReader({ bus, subjects }),
     follower: createLogFollower({ bus, subjects, pool, live }),
     streams: createOpenStreams(metrics),
-    commands: createMailboxCommands(publisher, subjects),
+    commands,
     metrics,
     publisher,
     owed,
@@ -150,6 +153,7 @@ async function serve(
     await app.close();
     clearTimeout(cut);
     await health?.stop();
+    await context.admissions.stop();
     await owed.stop();
     wakes.close();
     publisher.close();

@@ -30,13 +30,17 @@ export async function requireAssignable(
   if (agent.status === "terminated") throw conflict("Cannot assign work to terminated agents");
 }
 
-/** @throws HttpError 422 for a project or parent of another company. */
+/** @throws HttpError 422 for a project, parent or issue of another company. */
 export async function requireRelated(
   on: Queryable,
   companyId: string,
-  refers: { projectId?: string | null | undefined; parentId?: string | null | undefined },
+  refers: {
+    projectId?: string | null | undefined;
+    parentId?: string | null | undefined;
+    issueId?: string | null | undefined;
+  },
 ): Promise<void> {
-  const { projectId, parentId } = refers;
+  const { projectId } = refers;
   if (projectId) {
     const project = await on.query.projects.findFirst({
       columns: { id: true },
@@ -44,12 +48,14 @@ export async function requireRelated(
     });
     if (!project) throw unprocessable("projectId is no project of this company");
   }
-  if (parentId) {
-    const parent = await on.query.issues.findFirst({
+  for (const name of ["parentId", "issueId"] as const) {
+    const id = refers[name];
+    if (!id) continue;
+    const issue = await on.query.issues.findFirst({
       columns: { id: true },
-      where: (table, { and, eq }) => and(eq(table.id, parentId), eq(table.companyId, companyId)),
+      where: (table, { and, eq }) => and(eq(table.id, id), eq(table.companyId, companyId)),
     });
-    if (!parent) throw unprocessable("parentId is no issue of this company");
+    if (!issue) throw unprocessable(`${name} is no issue of this company`);
   }
 }
 

@@ -16,6 +16,12 @@ import { agentHireRoutes } from "./routes/agent-hires.js";
 import { approvalRoutes } from "./routes/approvals.js";
 import { approvalDecisionRoutes } from "./routes/approval-decisions.js";
 import { issueApprovalRoutes } from "./routes/issue-approvals.js";
+import { adapterRoutes } from "./routes/adapters.js";
+import { budgetRoutes } from "./routes/budgets.js";
+import { costEventRoutes } from "./routes/cost-events.js";
+import { costRoutes } from "./routes/costs.js";
+import { dashboardRoutes } from "./routes/dashboard.js";
+import { secretRoutes } from "./routes/secrets.js";
 import { companyRoutes } from "./routes/companies.js";
 import { deadLetterRoutes } from "./routes/dead-letters.js";
 import { healthRoutes, version } from "./routes/health.js";
@@ -49,6 +55,12 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Mailboxes", wakeRoutes],
   ["Mailboxes", wakeRequestRoutes],
   ["Mailboxes", deadLetterRoutes],
+  ["Adapters", adapterRoutes],
+  ["Costs", budgetRoutes],
+  ["Costs", costEventRoutes],
+  ["Costs", costRoutes],
+  ["Companies", dashboardRoutes],
+  ["Secrets", secretRoutes],
   ["Projects", projectRoutes],
   ["Projects", workspaceRoutes],
   ["Issues", issueRoutes],

@@ -26,6 +26,8 @@ export interface DataDirLayout {
   /** Parent of one Postgres data folder per major version. */
   readonly postgres: string;
   readonly logs: string;
+  /** The installation's own secrets. */
+  readonly keys: string;
   readonly endpointsFile: string;
   /** The processes that a supervisor started; read by its successor after a kill -9. */
   readonly childrenFile: string;
@@ -62,6 +64,7 @@ export function layoutOf(directory: string): DataDirLayout {
     nats: join(root, "nats"),
     postgres: join(root, "pg"),
     logs: join(root, "logs"),
+    keys: join(root, "keys"),
     endpointsFile: join(root, "endpoints.json"),
     childrenFile: join(root, "children.json"),
   };

@@ -1,5 +1,6 @@
 // Owns the environment that each service process gets from the supervisor. Pure.
 import type { ServiceName } from "./endpoints.js";
+import type { KeyFiles } from "./installation-keys.js";
 
 export interface StackAddresses {
   /** With the credentials of our services. */
@@ -12,6 +13,7 @@ export interface StackAddresses {
   /** Of the first gateway, once it is up; what agents are told. */
   readonly apiUrl: () => string | undefined;
   readonly dataDir: string;
+  readonly keys: KeyFiles;
   readonly logLevel: string;
 }
 
@@ -43,11 +45,14 @@ function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJ
       return {
         REVEILLE_HTTP_HOST: addresses.httpHost,
         REVEILLE_HTTP_PORT: String(index === 0 ? addresses.httpPort : 0),
+        ...keyFiles(addresses.keys),
       };
     case "runner":
       return {
-        // A runner needs no database: what it must know it is told by the actor.
+        // A runner needs no database and no key: what it must know it is told by the actor. Agents of the same user can read its
+        // environment.
         DATABASE_URL: "",
+        ...noKeys,
         REVEILLE_API_URL: process.env["REVEILLE_API_URL"] || addresses.apiUrl(),
         // Everything of it is on this machine, the agents' endpoints too.
         REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE:
@@ -55,6 +60,19 @@ function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJ
         REVEILLE_RUNNER_DRAIN_MS: process.env["REVEILLE_RUNNER_DRAIN_MS"] || String(LOCAL_DRAIN_MS),
       };
     case "agent-actor":
-      return {};
+      return keyFiles(addresses.keys);
   }
 }
+
+/** A key or a file that the caller's environment names wins over the installation's own. */
+const keyFiles = (keys: KeyFiles): NodeJS.ProcessEnv => ({
+  REVEILLE_SECRETS_MASTER_KEY_FILE:
+    process.env["REVEILLE_SECRETS_MASTER_KEY_FILE"] || keys.masterKey,
+  REVEILLE_RUN_TOKEN_SECRET_FILE: process.env["REVEILLE_RUN_TOKEN_SECRET_FILE"] || keys.tokenSecret,
+});
+const noKeys: NodeJS.ProcessEnv = {
+  REVEILLE_SECRETS_MASTER_KEY: "",
+  REVEILLE_SECRETS_MASTER_KEY_FILE: "",
+  REVEILLE_RUN_TOKEN_SECRET: "",
+  REVEILLE_RUN_TOKEN_SECRET_FILE: "",
+};

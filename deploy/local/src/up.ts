@@ -10,6 +10,7 @@ import {
   type ProcessName,
   type ServiceName,
 } from "./endpoints.js";
+import { ensureKeys } from "./installation-keys.js";
 import { endLeftovers, recordChildren } from "./leftovers.js";
 import { signal } from "./process-identity.js";
 import { serviceEnvironment } from "./service-environment.js";
@@ -139,6 +140,7 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
     httpPort: options.httpPort ?? 0,
     apiUrl: () => firstGateway(fleet),
     dataDir: dataDir.root,
+    keys: ensureKeys(dataDir.keys),
     logLevel: options.logLevel ?? (process.env["REVEILLE_LOG_LEVEL"] || "info"),
   };
   const fleet: Fleet = createFleet({

@@ -1,6 +1,7 @@
+import { isoTime } from "@reveille/shared/protocol/time";
 import { expect, test } from "vitest";
 import { decided, effectsOf } from "./testing/given.js";
-import { agentOf, runOf, startMs } from "./testing/fixtures.js";
+import { agentOf, claimOf, finishOf, reportOf, runOf, startMs, wakeOf } from "./testing/fixtures.js";
 import type { AgentState } from "./state.js";
 
 const state = agentOf({ heartbeat: { intervalSec: 60 } });
@@ -60,4 +61,64 @@ test("a new interval starts from now", () => {
   expect(decision.state.agent.nextTimerAtMs).toBe(startMs + 15_000);
   const same = decided(state, { kind: "configure", body: { name: "new", actorType: "user" } });
   expect(effectsOf(same, "set-timer")).toEqual([]);
+});
+
+test("a new agent's first timer is due one interval after its creation, not at once [M3]", () => {
+  expect(state.agent.nextTimerAtMs).toBe(due);
+});
+
+test("wakes of other kinds do not push the timer away [B21]", () => {
+  const woken = decided(state, wakeOf({ contextSnapshot: { taskKey: "t" } }), {
+    place: { atMs: due - 1 },
+  });
+  const run = woken.state.runs[0]!;
+  const ended = decided(
+    { ...woken.state, runs: [runOf("running", { ...run, phase: "running", claim: claimOf("one") })] },
+    { kind: "run.finished", body: { ...reportOf(run), ...finishOf() } },
+    { place: { atMs: due } },
+  );
+  expect(ended.state.agent.nextTimerAtMs).toBe(due);
+});
+
+test("a timer run that waits is the only one: later periods join it and leave no row [B21]", () => {
+  const busy = { ...state, runs: [runOf("running", { taskKey: "t" })] };
+  const first = fire(busy);
+  expect(first.state.runs).toHaveLength(2);
+  const second = fire(first.state, due + 60_000, due + 60_000);
+  expect(second.state.runs).toHaveLength(2);
+  expect(second.rows.map(({ table }) => table)).toEqual(["agents"]);
+});
+
+test("a terminated agent has no next time", () => {
+  const decision = fire({ ...state, agent: { ...state.agent, status: "terminated" } });
+  expect(decision.state.agent.nextTimerAtMs).toBeNull();
+});
+
+test("cron: due by the clock of its zone, and it says so", () => {
+  const nineMs = Date.parse("2026-03-27T08:00:00Z");
+  const berlin = agentOf({ heartbeat: { cron: "0 9 * * *", timezone: "Europe/Berlin" } });
+  const given = { ...berlin, agent: { ...berlin.agent, nextTimerAtMs: nineMs } };
+  const friday = fire(given, nineMs + 40, nineMs);
+  expect(friday.state.runs[0]!.context).toMatchObject({ reason: "cron_due" });
+  // Saturday is an ordinary day; on Sunday the clocks have gone forward.
+  const next = friday.state.agent.nextTimerAtMs!;
+  expect(isoTime(next)).toBe("2026-03-28T08:00:00.000Z");
+  const saturday = fire({ ...friday.state, runs: [] }, next, next);
+  expect(isoTime(saturday.state.agent.nextTimerAtMs!)).toBe("2026-03-29T07:00:00.000Z");
+});
+
+test("what is late is skipped where the policy says so, and the beat goes on", () => {
+  const skipping = agentOf({ heartbeat: { intervalSec: 60, catchUp: "skip" } });
+  expect(fire(skipping, due + 30_000).state.runs).toHaveLength(1);
+  const late = fire(skipping, due + 90_000);
+  expect(late.state.runs).toEqual([]);
+  expect(late.rows.map(({ table }) => table)).toEqual(["agents"]);
+  expect(late.state.agent.nextTimerAtMs).toBe(due + 120_000);
+});
+
+test("a schedule that nobody can read is no timer, and nobody else's business [B20]", () => {
+  const bad = agentOf({ heartbeat: { cron: "whenever" } });
+  expect(bad.agent.nextTimerAtMs).toBeNull();
+  const left = fire({ ...bad, agent: { ...bad.agent, nextTimerAtMs: due } });
+  expect(left.state).toMatchObject({ runs: [], agent: { nextTimerAtMs: null } });
 });

@@ -16,11 +16,12 @@ export function agentOf(
     name?: string;
     status?: AgentStatus;
     heartbeat?: Json;
+    retry?: Json;
     partition?: number;
     budgetMonthlyCents?: number;
   } = {},
 ): AgentState {
-  const runtimeConfig = { heartbeat: options.heartbeat ?? {} };
+  const runtimeConfig = { heartbeat: options.heartbeat ?? {}, retry: options.retry ?? {} };
   const policy = readPolicy(runtimeConfig);
   const name = options.name ?? "ada";
   return {

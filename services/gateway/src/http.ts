@@ -148,10 +148,14 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
       const answer = await route.handle(call);
       if (answer instanceof PlainText) return reply.type(answer.type).send(answer.text);
       if (answer instanceof EventStream)
-        return reply
-          .type("text/event-stream")
-          .header("cache-control", "no-store")
-          .send(answer.events);
+        return (
+          reply
+            .type("text/event-stream")
+            .header("cache-control", "no-store")
+            // A connection that outlives its stream would keep a gateway from stopping.
+            .header("connection", "close")
+            .send(answer.events)
+        );
       // Sent as text of our own making: null is an answer, too.
       const text = JSON.stringify(answer);
       if (options.checkAnswers) checkAnswer(route, reply.statusCode, text);

@@ -5,7 +5,7 @@ import { assignmentWakes, commentWakes, mentionedNames } from "./issue-wakes.js"
 import type { CommentFacts } from "./issue-wakes.js";
 import type { IssueRow } from "./lookup.js";
 
-const board = { type: "board", id: "local-board" } as const;
+const board = { type: "board", id: "local-board", companyId: null } as const;
 const agentId = newId();
 const companyId = newId();
 const issue = { id: newId(), companyId, status: "todo", assigneeAgentId: agentId } as IssueRow;
@@ -36,7 +36,7 @@ describe("wakes of an assignment", () => {
     expect(assignmentWakes(issue, board, "create", newId())[0]?.wakeId).not.toBe(wake?.wakeId);
   });
   test("an agent that takes work itself is not woken for it", () => {
-    const self = { type: "agent", id: agentId, companyId } as const;
+    const self = { type: "agent", id: agentId, companyId, run: null } as const;
     expect(assignmentWakes(issue, self, "update", newId())).toEqual([]);
   });
 });
@@ -60,7 +60,7 @@ describe("wakes of a comment", () => {
     });
   });
   test("an agent does not wake itself", () => {
-    const self = { type: "agent", id: agentId, companyId } as const;
+    const self = { type: "agent", id: agentId, companyId, run: null } as const;
     expect(commentWakes({ ...facts, actor: self, mentioned: [agentId] })).toEqual([]);
   });
 });

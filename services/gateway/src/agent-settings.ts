@@ -39,7 +39,7 @@ export const newAgentSchema = z.object({
 export const agentPatchSchema = z.object({
   ...z.object(fields).partial().shape,
   /** These have ways of their own; a patch that would change them is refused, not overlooked. */
-  permissions: z.unknown(),
+  permissions: z.unknown().optional(),
   status: z.string().max(40).optional(),
   spentMonthlyCents: centsSchema.optional(),
 });

@@ -7,6 +7,7 @@ import { budgetReasons } from "./outcome.js";
 import type { AgentState, RunState } from "./state.js";
 import {
   agentOf,
+  claimOf,
   deliver,
   finishOf,
   idOf,
@@ -192,6 +193,31 @@ test("a company at its limit admits nothing [B35]", () => {
     { id: running.id },
     { id: queued.id, errorCode: "budget_exceeded" },
   ]);
+});
+
+test("a company at its limit gives no go: what was dispatched before is withdrawn [B35]", () => {
+  const state = withRuns([runOf("dispatched"), queued], { budgetMonthlyCents: 0 });
+  const body = { ...reportOf(state.runs[0]!), ...claimOf("one") };
+  const decision = decided(state, { kind: "run.started", body }, { inputs: company(1_000_000) });
+  expect(effectsOf(decision, "answer")).toMatchObject([{ answer: "no" }]);
+  expect(effectsOf(decision, "withdraw")).toHaveLength(1);
+  expect(rowsOf(decision, "runEnds").map((row) => row["errorCode"])).toEqual([
+    "budget_exceeded",
+    "budget_exceeded",
+  ]);
+});
+
+test("a limit that is lowered below what is spent stops at once, a raised one nothing", () => {
+  const spend = { month: "2026-01", micros: 500_000 };
+  const state = withRuns([running, queued], { spend });
+  const configure = (budgetMonthlyCents: number) =>
+    ({ kind: "configure", body: { budgetMonthlyCents, actorType: "user" } }) as const;
+  expect(decided(state, configure(50)).state.agent).toMatchObject({
+    status: "paused",
+    pauseReason: "budget",
+    budgetMonthlyCents: 50,
+  });
+  expect(decided(state, configure(51)).state.agent.status).toBe("running");
 });
 
 test("what this message adds counts against the company at once", () => {

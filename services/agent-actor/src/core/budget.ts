@@ -15,7 +15,7 @@ import { isInvokable, isRunning } from "./state.js";
 const centMicros = 10_000;
 
 /** Has the agent reached its limit, with what its live runs have reported? */
-export function agentOverBudget(draft: Draft): boolean {
+function agentOverBudget(draft: Draft): boolean {
   const { state, delivery } = draft;
   const limit = state.agent.budgetMonthlyCents * centMicros;
   return limit > 0 && spentMicros(state.agent, delivery.atMs) + unchargedMicros(state) >= limit;

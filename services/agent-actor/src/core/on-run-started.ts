@@ -6,8 +6,10 @@
 import type { RunStarted } from "@reveille/shared/protocol/execution";
 import { isoTime } from "@reveille/shared/protocol/time";
 import { settleAgent } from "./agent-status.js";
+import { companyOverBudget, stopForCompany } from "./budget.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
+import { budgetReasons } from "./outcome.js";
 import { announceRun, appendEvent } from "./run-events.js";
 import { isRunning } from "./state.js";
 
@@ -26,6 +28,11 @@ export function onRunStarted(draft: Draft, report: RunStarted): Decision {
     return draft.done(null, "duplicate");
   }
   if (run.phase !== "dispatched") return refuse("the run is not dispatched");
+  if (companyOverBudget(draft)) {
+    stopForCompany(draft, null);
+    answer(draft, report, "no", budgetReasons.company);
+    return draft.done();
+  }
   const first = run.startedAtMs === null;
   draft.changeRun(run.id, {
     phase: "running",

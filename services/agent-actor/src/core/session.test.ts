@@ -6,15 +6,19 @@ import { sessionKey } from "./state.js";
 import type { AgentState, Json, RunState } from "./state.js";
 import {
   agentOf,
+  companyId,
   deliver,
   finishOf,
   idOf,
   inputsOf,
   reportOf,
   resultOf,
+  runOf,
+  waitOf,
+  wakeOf,
 } from "./testing/fixtures.js";
-import { runOf, wakeOf, waitOf } from "./testing/fixtures.js";
 import { decided, effectsOf, rowsOf } from "./testing/given.js";
+import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import type { Session } from "@reveille/shared/protocol/session";
 
 const taskKey = "task";
@@ -98,23 +102,27 @@ test("what the state knows of a task stands above what was read for the batch [T
 
 test("a deferred wake keeps the session of its task for the run that it becomes [E3]", () => {
   const issueId = idOf("issue");
-  const inputs = (lock: "waiting" | "held") =>
-    inputsOf({
-      issues: [issueId],
-      taskSession: kept,
-      locks: { [idOf("unused")]: lock, ...Object.fromEntries([[runId, lock]]) },
-    });
-  const runId = waitOf(issueId).runId;
-  const state = withSession(kept);
-  const waiting = {
-    ...state,
-    waits: [waitOf(issueId, { taskKey })],
-  };
-  const body = { issueId, runId, wakeId: waiting.waits[0]!.requestId };
-  const granted = decided(waiting, { kind: "grant", body }, { inputs: inputs("held") });
+  const wait = waitOf(issueId, { taskKey });
+  const { runId, requestId: wakeId } = wait;
+  const waiting = { ...withSession(kept), waits: [wait] };
+  const body = { issueId, runId, wakeId };
+  const inputs = inputsOf({ issues: [issueId], locks: { [runId]: "held" } });
+  const granted = decided(waiting, { kind: "grant", body }, { inputs });
   expect(effectsOf(granted, "dispatch")).toMatchObject([
     { execution: { session: { id: "a", params: kept.params, displayId: "shown" } } },
   ]);
+});
+
+test("a wake that has to wait for its issue brings the session of its task into the state [E3]", () => {
+  const issueId = idOf("issue");
+  const message = wakeOf({ contextSnapshot: { issueId } });
+  const runId = runIdOfWake(companyId, withSession(null).agent.id, "wake-1");
+  const locks = { [runId]: "waiting" } as const;
+  const decision = decided(withSession(undefined), message, {
+    inputs: inputsOf({ issues: [issueId], taskSession: kept, locks }),
+  });
+  expect(decision.state.waits).toHaveLength(1);
+  expect(decision.state.taskSessions.get(sessionKey("process", issueId))).toEqual(kept);
 });
 
 test("at its dispatch a run gets the freshest session of its task, and its row says so [E4]", () => {

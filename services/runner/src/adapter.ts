@@ -80,7 +80,7 @@ export interface Invocation {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** One attempt, as its adapter sees it. */
+/** One attempt, as its adapter sees it. Its functions need no `this`. */
 export interface AdapterContext {
   readonly run: AdapterRun;
   readonly agent: AdapterAgent;
@@ -100,24 +100,24 @@ export interface AdapterContext {
   /** Aborted when the run's final word was reported to the API: who waits for it may end now. */
   readonly final: AbortSignal;
   /** Bytes for the run's log. Waiting for the promise keeps memory bounded when storing is slow. */
-  log(stream: OutputStream, chunk: Uint8Array | string): Promise<void>;
+  readonly log: (stream: OutputStream, chunk: Uint8Array | string) => Promise<void>;
   /** The end of what went into the log, at most `bytesMax` bytes (and 64 KiB). */
-  tail(stream: OutputStream, bytesMax: number): string;
+  readonly tail: (stream: OutputStream, bytesMax: number) => string;
   /** A folder of this attempt alone, absolute; made by the first call, removed with all in it at the end. */
-  privateFolder(): string;
+  readonly privateFolder: () => string;
   /** Tells the event "adapter invocation", once; `launch` does it where nobody has. */
-  invoked(invocation: Invocation): void;
+  readonly invoked: (invocation: Invocation) => void;
   /** An event of level `warn`: at most 1,000 characters of it are kept. */
-  warn(message: string): void;
+  readonly warn: (message: string) => void;
   /** What this attempt has used so far, in total. Sent at most once a second. */
-  report(used: UsageSoFar): void;
+  readonly report: (used: UsageSoFar) => void;
   /** The wall clock starts again and ends the run after so many seconds (more than 0). */
-  restartClock(seconds: number): void;
+  readonly restartClock: (seconds: number) => void;
   /**
    * Starts a process in the run's tree; resolves when the whole tree is dead. Obeys stop and limits by
    * itself. One at a time. What cannot start is a `startError`, never an exception.
    */
-  launch(spec: LaunchSpec): Promise<ProcessEnd>;
+  readonly launch: (spec: LaunchSpec) => Promise<ProcessEnd>;
 }
 
 /** What an adapter answers. Absent fields: `exitCode` 0 (null with an `errorMessage`), no signal, not timed out. */

@@ -48,6 +48,16 @@ const shape = {
    * agents that think or build for longer without a word are rarer than those that hang.
    */
   REVEILLE_RUNNER_IDLE_TIMEOUT_SEC: integer(1, 24 * 24 * 3_600).default(3_600),
+  /** Further adapters: names of packages, or paths of modules with `/` or `.` in front, by commas. */
+  REVEILLE_RUNNER_ADAPTERS: z
+    .string()
+    .default("")
+    .transform((text) =>
+      text
+        .split(",")
+        .map((name) => name.trim())
+        .filter(Boolean),
+    ),
   /**
    * True: requests of the adapter `http` may go to loopback, private and other addresses inside the
    * network that the runner stands in. Whoever may configure an agent can then reach what is there.
@@ -80,6 +90,8 @@ export interface RunnerConfig {
   timeoutSecDefault: number;
   idleTimeoutSecDefault: number;
   httpAllowPrivate: boolean;
+  /** Packages to load adapters from. */
+  adapters: readonly string[];
   /** Take one execution, then end. */
   once: boolean;
 }
@@ -118,6 +130,7 @@ export function readRunnerConfig(
     containment: read.REVEILLE_RUNNER_CONTAINMENT,
     timeoutSecDefault: read.REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT,
     idleTimeoutSecDefault: read.REVEILLE_RUNNER_IDLE_TIMEOUT_SEC,
+    adapters: read.REVEILLE_RUNNER_ADAPTERS,
     httpAllowPrivate: read.REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE,
     once,
   };

@@ -21,6 +21,7 @@ import type { Started } from "@reveille/shared/runtime/main";
 import type { Service } from "@reveille/shared/runtime/service";
 import { createCatalog, ownAdapters } from "./adapters/catalog.js";
 import type { AdapterCatalog } from "./adapters/catalog.js";
+import { loadAdapters } from "./adapters/external.js";
 import type { AttemptEnd } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
 import { sweepLeftovers } from "./containment/lifeline.js";
@@ -28,6 +29,7 @@ import { inheritedEnvironment } from "./core/environment.js";
 import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
 import { sweepPrivateFolders } from "./private-folders.js";
+import { answerProbes } from "./probe.js";
 import { createLogBudget } from "./run-log.js";
 
 /** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
@@ -48,7 +50,8 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   const { swept, stuck } = await sweepLeftovers(config.workDir);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
-  const adapters = createCatalog(ownAdapters(config));
+  const own = ownAdapters(config);
+  const adapters = createCatalog([...own, ...(await loadAdapters(config.adapters, own))]);
   const runner = new Runner(await connectParts({ ...config }, adapters, logger));
   try {
     await runner.begin();
@@ -111,6 +114,7 @@ class Runner implements Started {
   readonly #controls: BusSubscription;
   #current: Incarnation | null = null;
   #queue: WorkQueue | null = null;
+  #probes: BusSubscription | null = null;
   #draining = false;
   #stopping: Promise<void> | null = null;
   #onceTaken = false;
@@ -136,6 +140,7 @@ class Runner implements Started {
     await this.#live();
     this.#queue = openPool(this.#shared, (item) => this.#take(item));
     this.#demand();
+    this.#probes = answerProbes(this.#shared);
     const { healthHost: host, healthPort: port } = this.#shared.config;
     if (port === undefined) return;
     this.#health = await startHealthServer({
@@ -258,6 +263,7 @@ class Runner implements Started {
 
   async #drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    this.#probes?.unsubscribe();
     await this.#queue?.stop();
     await this.#current?.idle(deadlineMs);
     this.#current?.stopAll({ kind: "lost", reason: "drained" });

@@ -3,6 +3,7 @@ import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { defineAdapter } from "../adapter.js";
 import { failedResult, processResult, withReported } from "../core/outcome.js";
+import { checkProcess } from "./process-checks.js";
 import { watchResultFile } from "./result-file.js";
 
 /** Of each stream, in the result: enough for an answer, far from the message limit (512 KiB). */
@@ -29,6 +30,10 @@ export const processAdapter = defineAdapter({
   label: "Process",
   starts: "processes",
   configSchema,
+  configurationDoc:
+    "Runs `command` with `args` in `cwd`; the exit code decides. The last line of the file named by " +
+    "REVEILLE_RESULT_FILE may tell usage, cost, session and summary as JSON.",
+  test: checkProcess,
   execute: async (context) => {
     const { command } = context.config;
     if (typeof command !== "string" || command.trim() === "")

@@ -122,6 +122,7 @@ const oneAgent: readonly Scenario[] = [
   },
   {
     id: "c22-issue-live-and-active-run",
+    rows: ["L4"],
     title: "an issue's live runs, active run and runs",
     why: "shapes",
     run: async (scene) => {

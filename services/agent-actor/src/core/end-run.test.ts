@@ -176,6 +176,13 @@ test("excerpts keep the last 32 Ki characters, and no half of one [E11] [B33]", 
   expect(row?.["stderrExcerpt"]).toBe("e".repeat(32 * 1024));
 });
 
+test("so is what an event carries [B33]", () => {
+  const payload = { prompt: "x".repeat(200_000) };
+  const event = { eventType: "adapter.invoke", at: "2026-01-01T00:00:00.000Z", payload };
+  const decision = finished({}, running, { events: [event] });
+  expect(JSON.stringify(rowsOf(decision, "events")[0]).length).toBeLessThan(64 * 1024);
+});
+
 test("a result that is too large is stored cut, and says so [B33]", () => {
   const resultJson = { stdout: "x".repeat(200_000) };
   const [row] = rowsOf(finished({ resultJson }), "runEnds");

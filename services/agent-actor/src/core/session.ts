@@ -8,7 +8,8 @@ import { cutDisplayId, nonBlank, sessionCodecOf } from "@reveille/shared/protoco
 import type { Session } from "@reveille/shared/protocol/session";
 import { isoTime } from "@reveille/shared/protocol/time";
 import type { Draft } from "./draft.js";
-import type { AgentState, RunState } from "./state.js";
+import { bytesOf } from "./run-result.js";
+import type { AgentState, Json, RunState } from "./state.js";
 import { hasSlot, sessionKey } from "./state.js";
 
 type Task = Pick<RunState, "taskKey">;
@@ -41,11 +42,16 @@ interface Left {
   session: Session | null;
   /** The agent-wide id. */
   agentWide: string | null;
+  /** Why its parameters are not kept, when they are too large. */
+  refused: string | null;
 }
+
+/** 16 KiB of JSON: parameters travel with each execution of the task. They are ids and folders, no memory. */
+const paramsBytesMax = 16 * 1024;
 
 /** Reads a result by what it names: nothing keeps what was, parameters stand above an id, blank is null. */
 export function sessionAfter(state: AgentState, run: RunState, result: RunResult): Left {
-  if (result.clearSession) return { session: null, agentWide: null };
+  if (result.clearSession) return { session: null, agentWide: null, refused: null };
   const before = sessionBefore(state, run);
   const saysParams = result.sessionParams !== undefined;
   const saysId = result.sessionId !== undefined;
@@ -53,9 +59,9 @@ export function sessionAfter(state: AgentState, run: RunState, result: RunResult
   const id = nonBlank(result.sessionId);
   const codec = sessionCodecOf(adapterTypeOf(state, run));
   const fromId = id === null ? null : { sessionId: id };
-  const params = codec.normalize(
-    saysParams ? result.sessionParams : saysId ? fromId : before.params,
-  );
+  const said = codec.normalize(saysParams ? result.sessionParams : saysId ? fromId : before.params);
+  const refused = saysParams && said ? tooLarge(said) : null;
+  const params = refused === null ? said : null;
   const inParams = nonBlank(params?.["sessionId"]);
   const displayId = cutDisplayId(
     nonBlank(result.sessionDisplayId) ??
@@ -67,7 +73,15 @@ export function sessionAfter(state: AgentState, run: RunState, result: RunResult
   return {
     session: params === null && displayId === null ? null : { params, displayId },
     agentWide: id ?? inParams ?? displayId ?? (silent ? state.sessionId : null),
+    refused,
   };
+}
+
+/** Half of them would lead nowhere: parameters are kept whole or not at all. */
+function tooLarge(params: Json): string | null {
+  const bytes = bytesOf(JSON.stringify(params));
+  if (bytes <= paramsBytesMax) return null;
+  return `session parameters of ${bytes} bytes are not kept, at most ${paramsBytesMax} are`;
 }
 
 function sessionBefore(state: AgentState, run: RunState): Session {
@@ -92,15 +106,10 @@ export function keepSession(
       writeSession(draft, run, kept, end.error);
     return null;
   }
-  const { session, agentWide } = sessionAfter(state, run, end.result);
+  const { session, agentWide, refused } = sessionAfter(state, run, end.result);
   draft.changeState({ sessionId: agentWide });
-  if (run.taskKey !== null)
-    writeSession(
-      draft,
-      run,
-      session,
-      end.error === null ? null : (end.result.errorMessage ?? "run_failed"),
-    );
+  const failure = end.error === null ? null : (end.result.errorMessage ?? "run_failed");
+  if (run.taskKey !== null) writeSession(draft, run, session, failure ?? refused);
   return session?.displayId ?? cutDisplayId(agentWide);
 }
 

@@ -58,7 +58,8 @@ export interface Rig {
     more?: Partial<Execution>,
     pool?: string,
   ): Promise<Execution>;
-  runner(env?: Record<string, string>, args?: string[]): Promise<RunnerProcess>;
+  /** `cwd`: where it is started. */
+  runner(env?: Record<string, string>, args?: string[], cwd?: string): Promise<RunnerProcess>;
   stop(): Promise<void>;
 }
 export interface RunnerProcess {
@@ -132,8 +133,8 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
       await bus.js.publish(subject, encodePayload(execution));
       return execution;
     },
-    runner: async (env = {}, args = []) => {
-      const runner = await startRunnerProcess(nats.serviceUrl, scratch, env, args);
+    runner: async (env = {}, args = [], cwd) => {
+      const runner = await startRunnerProcess(nats.serviceUrl, scratch, env, args, cwd);
       runners.push(runner);
       return runner;
     },
@@ -162,8 +163,10 @@ async function startRunnerProcess(
   workDir: string,
   env: Record<string, string>,
   args: string[],
+  cwd?: string,
 ): Promise<RunnerProcess> {
   const child = spawn(process.execPath, [main, ...args], {
+    ...(cwd ? { cwd } : {}),
     env: {
       PATH: process.env["PATH"],
       HOME: process.env["HOME"],

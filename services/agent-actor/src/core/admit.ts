@@ -18,9 +18,7 @@ export function admitQueued(draft: Draft): boolean {
     const { state } = draft;
     if (freeSlots(state) === 0 || !isInvokable(state.agent.status)) return true;
     if (draft.inputs.company.status !== "active") return true;
-    const next = state.runs.find(
-      (run) => run.phase === "queued" && !isDelayed(run, draft.delivery.atMs),
-    );
+    const next = state.runs.find((run) => run.phase === "queued" && !isDelayed(run));
     if (!next) return true;
     if (companyOverBudget(draft)) {
       stopForCompany(draft, null);

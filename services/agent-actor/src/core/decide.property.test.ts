@@ -10,12 +10,13 @@ import { World } from "./testing/world.js";
 const makeWorld = (): World =>
   new World(
     [
-      agentOf({ name: "ada", partition: 0 }),
+      agentOf({ name: "ada", partition: 0, retry: { max: 2, baseSec: 1 } }),
       // Some runs spend its limit, in the middle or with their end.
       agentOf({
         name: "bob",
         partition: 1,
         heartbeat: { maxConcurrentRuns: 2 },
+        retry: { max: 1, on: ["failed"], baseSec: 0, pauseAfterFailures: 2 },
         budgetMonthlyCents: 1,
       }),
       agentOf({
@@ -46,7 +47,12 @@ test("whatever happens, every wake ends once, in order, within its slots and its
       for (const run of world.store.runs.values()) {
         expect(["succeeded", "failed", "cancelled", "timed_out"]).toContain(run["status"]);
         expect(world.store.events.get(String(run["id"]))?.length ?? 0).toBe(run["lastEventSeq"]);
-        expect(world.store.wakes.get(String(run["wakeupRequestId"]))?.["runId"]).toBe(run["id"]);
+        const retries = [...world.store.runs.values()].filter(
+          (other) => other["retryOfRunId"] === run["id"],
+        );
+        expect(retries.length, "a run is tried again once at most").toBeLessThanOrEqual(1);
+        const wake = world.store.wakes.get(String(run["wakeupRequestId"]));
+        if (retries.length === 0) expect(wake?.["runId"]).toBe(run["id"]);
       }
       for (const { holder, waiters } of world.locks.values.values())
         expect({ holder, waiters }, "a lock outlives its runs").toMatchObject({ waiters: [] });

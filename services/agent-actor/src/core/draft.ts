@@ -140,7 +140,7 @@ export class Draft {
 
   done(verdict: Verdict | null = null, outcome: Outcome = "applied"): Decided {
     for (const run of this.#state.runs) this.#writeRun(run);
-    if (outcome === "applied") this.#settleRetryTimer();
+    this.#settleRetryTimer();
     return {
       kind: "decided",
       state: this.#state,
@@ -156,8 +156,7 @@ export class Draft {
     const { agent, runs } = this.#state;
     let earliest: number | null = null;
     for (const run of runs)
-      if (isDelayed(run, this.delivery.atMs))
-        earliest = Math.min(run.notBeforeMs!, earliest ?? Infinity);
+      if (isDelayed(run)) earliest = Math.min(run.notBeforeMs!, earliest ?? Infinity);
     if (earliest === agent.nextRetryAtMs) return;
     this.changeAgent({ nextRetryAtMs: earliest });
     const nextRetryAt = earliest === null ? null : isoTime(earliest);

@@ -11,7 +11,7 @@ import { companyOverBudget } from "./budget.js";
 import type { Decision } from "./decision.js";
 import type { Draft } from "./draft.js";
 import { onWake } from "./on-wake.js";
-import { isInvokable } from "./state.js";
+import { isDelayed, isInvokable } from "./state.js";
 
 export function onTimer(draft: Draft, due: TimerDue): Decision {
   return due.timer === "retry" ? onRetryDue(draft, due) : onHeartbeatDue(draft, due);
@@ -65,10 +65,10 @@ export function setTimer(draft: Draft, dueAtMs: number | null): void {
 function onRetryDue(draft: Draft, due: TimerDue): Decision {
   const { state, delivery } = draft;
   if (state.agent.nextRetryAtMs !== due.dueAtMs) return draft.done(null, "stale");
-  // It is due by the clock that sent the timer: the stream's may be behind it.
+  // By the clock that sent the timer: the stream's may be behind it.
+  const nowMs = Math.max(delivery.atMs, due.dueAtMs);
   for (const run of state.runs)
-    if (run.phase === "queued" && run.notBeforeMs !== null && run.notBeforeMs <= due.dueAtMs)
-      draft.changeRun(run.id, { notBeforeMs: Math.min(run.notBeforeMs, delivery.atMs) });
+    if (isDelayed(run) && run.notBeforeMs! <= nowMs) draft.changeRun(run.id, { notBeforeMs: null });
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return draft.done();
 }

@@ -87,11 +87,10 @@ export function runToJoin(runs: readonly RunState[], wake: Wake): RunState | und
  * at once: the delay is there to spare what failed from programs, not from people.
  */
 function coalesce(draft: Draft, wake: Wake, target: RunState): Decision {
-  const { atMs } = draft.delivery;
-  const dueNow = isDelayed(target, atMs) && wake.request.source === "on_demand";
+  const dueNow = isDelayed(target) && wake.request.source === "on_demand";
   draft.changeRun(target.id, {
     context: mergeContexts(target.context, wake.context),
-    ...(dueNow ? { notBeforeMs: atMs } : {}),
+    ...(dueNow ? { notBeforeMs: null } : {}),
   });
   if (dueNow && !admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   const run = draft.run(target.id)!;

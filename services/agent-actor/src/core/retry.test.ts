@@ -141,6 +141,14 @@ describe("the chain", () => {
     );
     expect(ended.state.runs).toMatchObject([{ id: retryId, phase: "dispatched" }]);
   });
+  test("whatever else is decided after its moment, its timer stands until it has come", () => {
+    const busy = having(delayed.state, runOf("running", { id: idOf("other") }), ...delayed.state.runs);
+    const body = { ...reportOf(busy.runs[0]!), progressId: 1, events: [] };
+    const atMs = endMs + 2 * minuteMs;
+    const decision = decided(busy, { kind: "run.progress", body }, { place: { atMs } });
+    expect(decision.state.agent.nextRetryAtMs).toBe(endMs + minuteMs);
+    expect(effectsOf(decision, "set-timer")).toEqual([]);
+  });
   test("a timer of another moment is stale", () => {
     const stale = retryDue(delayed.state, endMs + 1);
     expect(stale).toMatchObject({ outcome: "stale", rows: [], effects: [] });

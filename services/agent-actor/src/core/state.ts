@@ -114,7 +114,7 @@ export interface RunState {
   retryOfRunId: string | null;
   /** Retries before it in its chain. */
   retryNumber: number;
-  /** Not admitted before this moment. */
+  /** Not admitted before this moment; null: it has come, or there was none. */
   notBeforeMs: number | null;
   reported: Reported | null;
   /** The agent said its final word: its runner is told until the run ends. */
@@ -174,9 +174,9 @@ export const freeSlots = (state: AgentState): number =>
 export const queuedCount = (state: AgentState): number =>
   state.runs.filter((run) => !hasSlot(run)).length;
 
-/** Is this a queued run whose time has not come? */
-export const isDelayed = (run: RunState, atMs: number): boolean =>
-  run.phase === "queued" && run.notBeforeMs !== null && run.notBeforeMs > atMs;
+/** Is this a queued run whose time has not come? It has when its timer's message says so, and not before. */
+export const isDelayed = (run: RunState): boolean =>
+  run.phase === "queued" && run.notBeforeMs !== null;
 
 /** May it be woken at all? */
 export const isInvokable = (status: AgentStatus): boolean =>

@@ -81,8 +81,8 @@ export class Runners {
     const body = { ...claimFields(claim), progressId: claim.progress, events: [event], usage };
     this.#say(claim, { kind: "run.progress", body });
   }
-  finish(claim: Claim, exitCode: number): void {
-    const body = { ...claimFields(claim), ...finishOf({ exitCode, ...this.#saysOf(claim) }) };
+  finish(claim: Claim, exitCode: number, timedOut = false): void {
+    const body = { ...claimFields(claim), ...finishOf({ exitCode, timedOut, ...this.#saysOf(claim) }) };
     this.#end(claim, { kind: "run.finished", body });
   }
   lose(claim: Claim): void {

@@ -23,6 +23,8 @@ export const stepKinds = [
   "progress",
   "finish",
   "fail",
+  "time-out",
+  "retry-due",
   "lose",
   "vanish",
   "repeat",
@@ -30,6 +32,9 @@ export const stepKinds = [
   "cancel",
   "pause",
   "resume",
+  "cancel-all",
+  "delete",
+  "company",
   "report",
   "report-final",
   "cost",
@@ -78,8 +83,11 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
     case "progress":
     case "finish":
     case "fail":
+    case "time-out":
     case "lose":
     case "vanish":
+    case "retry-due":
+      return world.fireRetry(box);
     case "report":
     case "report-final":
       return claim && act(world, claim, kind, at);
@@ -99,8 +107,15 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
       const body = { runId: runId ?? "", reason: "enough", actorType: "system" } as const;
       return runId === undefined ? undefined : world.send(agentId, { kind: "cancel", body });
     }
+    case "delete":
+      // Rarely: of a deleted agent nothing more is to be learnt.
+      if (b % 8 > 0) return;
+      return world.send(agentId, { kind, body: { actorType: "system" } });
+    case "company":
+      return world.setCompany(b % 3 === 0 ? "paused" : "active");
     case "pause":
     case "resume":
+    case "cancel-all":
       return world.send(agentId, { kind, body: { actorType: "system" } });
     case "cost":
       return world.send(agentId, costOf(`cost ${b % 5}`));
@@ -119,7 +134,7 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
 function act(
   world: World,
   claim: World["runners"]["claims"][number],
-  kind: "progress" | "finish" | "fail" | "lose" | "vanish" | "report" | "report-final",
+  kind: "progress" | "finish" | "fail" | "time-out" | "lose" | "vanish" | "report" | "report-final",
   at: number,
 ): void {
   const { runners } = world;
@@ -128,7 +143,8 @@ function act(
       return claim.unanswered === null ? runners.progress(claim) : undefined;
     case "finish":
     case "fail":
-      return runners.finish(claim, kind === "fail" ? 1 : 0);
+    case "time-out":
+      return runners.finish(claim, kind === "fail" ? 1 : 0, kind === "time-out");
     case "lose":
       return runners.lose(claim);
     case "vanish":
@@ -198,12 +214,14 @@ const roundsMax = 300;
 
 /** Lets everything come to rest: all messages, effects and processes, and the periodic look. */
 export function drain(world: World): void {
+  world.setCompany("active");
   for (const { state } of world.boxes)
     world.send(state.agent.id, { kind: "resume", body: { actorType: "system" } });
   for (let round = 0; round < roundsMax; round += 1) {
     for (const box of world.boxes) {
       while (box.waiting.length > 0) world.step(box);
       world.reconcile(box);
+      world.fireRetry(box);
     }
     for (const effect of world.effects.splice(0)) world.perform(effect);
     for (const execution of world.runners.stored.values()) world.runners.take(execution, false);

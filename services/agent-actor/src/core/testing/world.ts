@@ -13,7 +13,8 @@ import type { Decided, Effect } from "../decision.js";
 import type { Delivery, Inputs, LockOutcome, MailboxMessage } from "../delivery.js";
 import type { LockEntry } from "../lock.js";
 import type { AgentState, RunState } from "../state.js";
-import { freeSlots, hasSlot, sessionKey } from "../state.js";
+import { freeSlots, hasSlot, isDelayed, sessionKey } from "../state.js";
+import { decideUnknownAgent } from "../unknown-agent.js";
 import { checkBooks } from "./books.js";
 import { companyId, deliver, inputsOf } from "./fixtures.js";
 import { createLockBucket } from "./lock-bucket.js";
@@ -25,6 +26,8 @@ interface Box {
   waiting: Delivery[];
   /** The sequence of the last message applied. */
   cursor: number;
+  /** Its company was closed, and nobody has told it yet that it is open again. */
+  unaware: boolean;
 }
 
 export class World {
@@ -37,6 +40,7 @@ export class World {
   readonly boxes: readonly Box[];
   readonly issues: readonly string[];
   effects: Effect[] = [];
+  companyStatus: "active" | "paused" = "active";
   /** Every report that was ever sent, to be sent again at any time. */
   readonly sent: { agentId: string; message: MailboxMessage }[] = [];
   /** Reports that a transaction has accepted: their repeats must change nothing. */
@@ -44,7 +48,12 @@ export class World {
   #sequence = 0;
 
   constructor(agents: readonly AgentState[], issues: readonly string[]) {
-    this.boxes = agents.map((state) => ({ state: freeze(state), waiting: [], cursor: 0 }));
+    this.boxes = agents.map((state) => ({
+      state: freeze(state),
+      waiting: [],
+      cursor: 0,
+      unaware: false,
+    }));
     this.issues = issues;
   }
 
@@ -59,6 +68,12 @@ export class World {
   step(box: Box, crash = false): void {
     const delivery = box.waiting[0];
     if (!delivery) return;
+    if (box.state.agent.deletedAtMs !== null) {
+      this.effects.push(...decideUnknownAgent(delivery).effects.filter(isActedOn));
+      box.cursor = delivery.sequence;
+      box.waiting.shift();
+      return;
+    }
     const held = new Set<string>();
     for (;;) {
       const decided = this.#decide(box.state, delivery, held);
@@ -75,10 +90,28 @@ export class World {
       box.waiting.shift();
       this.effects.push(...decided.effects.filter(isActedOn));
       if (decided.outcome === "applied") this.#committed.add(JSON.stringify(delivery.message));
-      this.#checkState(box.state);
+      if (delivery.message.kind === "admit" && this.companyStatus === "active") box.unaware = false;
+      this.#checkState(box);
       checkBooks(this.store.books, box.state);
       return;
     }
+  }
+
+  /** Closes the company, or opens it and tells every agent. */
+  setCompany(status: "active" | "paused"): void {
+    this.companyStatus = status;
+    for (const box of this.boxes) {
+      box.unaware = true;
+      if (status === "active")
+        this.send(box.state.agent.id, { kind: "admit", body: { actorType: "system" } });
+    }
+  }
+
+  /** The clock has come to where the earliest delayed run of the agent is due. */
+  fireRetry({ state }: Box): void {
+    const { id, nextRetryAtMs: dueAtMs } = state.agent;
+    if (dueAtMs === null) return;
+    this.send(id, { kind: "timer", body: { id: `retry:${id}`, dueAtMs, timer: "retry" } });
   }
 
   perform(effect: Effect): void {
@@ -122,7 +155,7 @@ export class World {
   #decide(state: AgentState, delivery: Delivery, held: ReadonlySet<string>): Decided {
     const locks = new Map<string, LockOutcome>();
     const inputs: Inputs = {
-      ...inputsOf({ issues: this.issues }),
+      ...inputsOf({ issues: this.issues, company: { status: this.companyStatus } }),
       ...this.#sameness(delivery),
       ...this.#books(state, delivery),
       locks,
@@ -190,11 +223,22 @@ export class World {
     );
   }
 
-  #checkState(state: AgentState): void {
+  #checkState({ state, unaware }: Box): void {
     const slots = state.runs.filter(hasSlot).length;
     invariant(slots <= state.policy.maxConcurrentRuns, "slots within maxConcurrentRuns");
-    const queued = state.runs.some(({ phase }) => phase === "queued");
-    invariant(!queued || freeSlots(state) === 0, "no run is queued beside a free slot");
+    const ready = state.runs.some((run) => run.phase === "queued" && !isDelayed(run));
+    invariant(
+      !ready || unaware || freeSlots(state) === 0,
+      "no run that is ready is queued beside a free slot",
+    );
+    const delays = state.runs.filter(isDelayed).map(({ notBeforeMs }) => notBeforeMs!);
+    invariant(
+      state.agent.nextRetryAtMs === (delays.length > 0 ? Math.min(...delays) : null),
+      "the agent waits for the earliest of its delayed runs",
+    );
+    const gone = state.agent.deletedAtMs !== null;
+    const lives = state.runs.length + state.waits.length > 0;
+    invariant(!gone || !lives, "nothing lives of an agent that is gone");
     const cancelled = state.runs.filter(({ cancel }) => cancel !== null);
     invariant(
       cancelled.every(({ phase }) => phase === "cancelling"),

@@ -1,5 +1,6 @@
 /** Projects and workspaces in the database, for the routes of both. */
 import type { Database } from "@reveille/shared/postgres/pool";
+import { rowSchema } from "@reveille/shared/postgres/row-schema";
 import { projectWorkspaces } from "@reveille/shared/postgres/schema";
 import type { Queryable } from "@reveille/shared/postgres/sql";
 import { uuidSchema } from "@reveille/shared/protocol/ids";
@@ -9,15 +10,16 @@ import type { Actor } from "./auth.js";
 import { notFound } from "./errors.js";
 
 export const projectParams = z.object({ projectId: uuidSchema });
+export const workspaceFields = {
+  name: z.string().min(1).max(200).optional(),
+  cwd: z.string().max(4_096).startsWith("/", "must be an absolute path").nullish(),
+  repoUrl: z.string().max(2_048).nullish(),
+  repoRef: z.string().max(255).nullish(),
+  metadata: z.record(z.string(), z.unknown()).nullish(),
+};
+export const workspaceRowSchema = rowSchema(projectWorkspaces);
 export const workspaceSchema = z
-  .object({
-    name: z.string().min(1).max(200).optional(),
-    cwd: z.string().max(4_096).startsWith("/", "must be an absolute path").nullish(),
-    repoUrl: z.string().max(2_048).nullish(),
-    repoRef: z.string().max(255).nullish(),
-    metadata: z.record(z.string(), z.unknown()).nullish(),
-    isPrimary: z.boolean().default(false),
-  })
+  .object({ ...workspaceFields, isPrimary: z.boolean().default(false) })
   .refine((workspace) => workspace.cwd || workspace.repoUrl, {
     path: ["cwd"],
     message: "a workspace needs cwd or repoUrl",
@@ -56,5 +58,6 @@ export async function insertWorkspace(
       projectId: project.id,
     })
     .returning();
+  if (!row) throw new Error("the insert returned no row");
   return row;
 }

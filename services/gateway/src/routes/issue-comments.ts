@@ -1,26 +1,28 @@
 /** Comments on issues, and what they cause: reopening, interrupting, waking. */
+import { rowSchema } from "@reveille/shared/postgres/row-schema";
 import { issueComments, issues } from "@reveille/shared/postgres/schema";
 import { eq } from "@reveille/shared/postgres/sql";
 import { z } from "zod";
-import type { Activity } from "../activity.js";
+import { recordActivity } from "../activity.js";
 import { requester } from "../auth.js";
 import type { Actor } from "../auth.js";
+import { writeComment } from "../comment-writing.js";
 import type { Context } from "../context.js";
 import { forbidden, notFound } from "../errors.js";
-import { statusTimes } from "../issue-rules.js";
-import { commentWakes, mentionedAgents } from "../issue-wakes.js";
+import { requireOwnership } from "../issue-ownership.js";
 import { findIssue, issueParams } from "../lookup.js";
 import type { IssueRow } from "../lookup.js";
 import type { AnyRoute } from "../route.js";
 import { route } from "../route.js";
 
-const commentSchema = z.object({
+const bodySchema = z.object({
   body: z.string().min(1).max(100_000),
   /** Sets a closed issue back to todo. */
   reopen: z.boolean().optional(),
   /** Cancels the run that works on the issue before anybody is woken. */
   interrupt: z.boolean().optional(),
 });
+export const commentSchema = rowSchema(issueComments);
 
 export function commentRoutes(context: Context): AnyRoute[] {
   const { db } = context;
@@ -30,6 +32,7 @@ export function commentRoutes(context: Context): AnyRoute[] {
       path: "/api/issues/:issueId/comments",
       summary: "Comments, the newest first, 1,000 at most",
       params: issueParams,
+      responses: { 200: z.array(commentSchema) },
       handle: async ({ params, actor }) => {
         const issue = await findIssue(db, actor, params.issueId);
         return db.query.issueComments.findMany({
@@ -44,7 +47,8 @@ export function commentRoutes(context: Context): AnyRoute[] {
       path: "/api/issues/:issueId/comments",
       summary: "A new comment; assignee and mentioned agents are woken",
       params: issueParams,
-      body: commentSchema,
+      body: bodySchema,
+      responses: { 201: commentSchema },
       handle: async ({ params, body, actor, runId, status }) => {
         const issue = await findIssue(db, actor, params.issueId);
         const comment = await addComment(context, issue, body, { actor, runId });
@@ -56,97 +60,57 @@ export function commentRoutes(context: Context): AnyRoute[] {
 }
 
 /** Writes the comment with its wakes, publishes them, and gives the comment's row. */
-export async function addComment(
+async function addComment(
   context: Context,
   issue: IssueRow,
-  body: z.output<typeof commentSchema>,
+  body: z.output<typeof bodySchema>,
   { actor, runId }: { actor: Actor; runId: string | null },
 ) {
   const { db, activity, owed } = context;
   // Before the comment: whoever publishes the wake, the cancel is in the mailbox already.
   const interruptedRunId = body.interrupt ? await interrupt(context, issue, actor) : null;
-  const { comment, wakes, entry } = await db.transaction(async (tx) => {
+  const { comment, wakes, entries } = await db.transaction(async (tx) => {
     const [current] = await tx.select().from(issues).where(eq(issues.id, issue.id)).for("update");
     if (!current) throw notFound("Issue");
-    const closed = current.status === "done" || current.status === "cancelled";
-    const reopenedFrom = body.reopen && closed ? current.status : null;
-    const now = new Date();
-    const [after] = await tx
-      .update(issues)
-      .set({
-        ...(reopenedFrom ? { status: "todo", ...statusTimes("todo", current, now) } : {}),
-        updatedAt: now,
-      })
-      .where(eq(issues.id, issue.id))
-      .returning();
-    const [written] = await tx
-      .insert(issueComments)
-      .values({
-        companyId: issue.companyId,
-        issueId: issue.id,
-        body: body.body,
-        authorAgentId: actor.type === "agent" ? actor.id : null,
-        authorUserId: actor.type === "board" ? actor.id : null,
-      })
-      .returning();
-    if (!after || !written) throw notFound("Issue");
-    const mentioned = await mentionedAgents(tx, issue.companyId, body.body);
-    const owing = commentWakes({
-      issue: after,
-      actor,
-      comment: written,
-      reopenedFrom,
+    const adopted = await requireOwnership(tx, current, actor, runId);
+    if (adopted) await activity.write(tx, adopted);
+    const written = await writeComment(tx, context, {
+      issue: current,
+      body: body.body,
+      reopen: body.reopen ?? false,
       interruptedRunId,
-      mentioned,
+      actor,
+      runId,
+      woken: [],
     });
-    await owed.owe(tx, owing);
-    const told = commentActivity(after, written, actor, runId);
-    await activity.write(tx, told);
-    return { comment: written, wakes: owing, entry: told };
+    return { ...written, entries: [...(adopted ? [adopted] : []), ...written.entries] };
   });
-  activity.tell(entry);
+  for (const entry of entries) activity.tell(entry);
   owed.publish(wakes);
   return comment;
 }
 
 /** Asks for the end of the run that holds the issue; its id, or null when there is none. */
-async function interrupt(
-  { db, commands }: Context,
-  issue: IssueRow,
-  actor: Actor,
-): Promise<string | null> {
-  if (actor.type !== "board") throw forbidden("Only board users can interrupt active runs");
+async function interrupt(context: Context, issue: IssueRow, actor: Actor): Promise<string | null> {
+  if (actor.type !== "board")
+    throw forbidden("Only board users can interrupt active runs from issue comments");
   const { executionRunId } = issue;
   if (!executionRunId) return null;
-  const run = await db.query.heartbeatRuns.findFirst({
+  const run = await context.db.query.heartbeatRuns.findFirst({
     columns: { id: true, agentId: true, companyId: true, status: true },
     where: (table, operators) => operators.eq(table.id, executionRunId),
   });
   if (!run || (run.status !== "running" && run.status !== "queued")) return null;
+  const { companyId, agentId } = run;
   const { actorType, actorId } = requester(actor);
-  await commands.send(run.companyId, run.agentId, "cancel", { runId: run.id, actorType, actorId });
+  await context.commands.send(companyId, agentId, "cancel", { runId: run.id, actorType, actorId });
+  await recordActivity(context, {
+    companyId,
+    actor,
+    action: "heartbeat.cancelled",
+    entityType: "heartbeat_run",
+    entityId: run.id,
+    details: { agentId, source: "issue_comment_interrupt", issueId: issue.id },
+  });
   return run.id;
 }
-
-/** Characters of a comment that the activity log repeats. */
-const snippetMax = 120;
-
-const commentActivity = (
-  issue: IssueRow,
-  comment: { id: string; body: string },
-  actor: Actor,
-  runId: string | null,
-): Activity => ({
-  companyId: issue.companyId,
-  actor,
-  runId,
-  action: "issue.comment_added",
-  entityType: "issue",
-  entityId: issue.id,
-  details: {
-    commentId: comment.id,
-    bodySnippet: comment.body.slice(0, snippetMax),
-    identifier: issue.identifier,
-    issueTitle: issue.title,
-  },
-});

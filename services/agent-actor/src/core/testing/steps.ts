@@ -100,9 +100,35 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
       const message = pick(world.sent, b);
       return message && world.send(message.agentId, message.message);
     }
+    case "cancel":
+    case "pause":
+    case "resume":
+    case "cancel-all":
+    case "delete":
+    case "cost":
+    case "reset-session":
+      return command(world, box, kind, b);
+    case "company":
+      return world.setCompany(b % 3 === 0 ? "paused" : "active");
+    case "reconcile":
+      return world.reconcile(box);
+    case "wipe-locks":
+      return world.locks.wipe();
+  }
+}
+
+/** What people ask for. */
+function command(
+  world: World,
+  { state }: World["boxes"][number],
+  kind: "cancel" | "pause" | "resume" | "cancel-all" | "delete" | "cost" | "reset-session",
+  b: number,
+): void {
+  const agentId = state.agent.id;
+  switch (kind) {
     case "cancel": {
       // Every fourth time any run, over or not.
-      const live = b % 4 === 0 ? [...world.store.runs.keys()] : box.state.runs.map(({ id }) => id);
+      const live = b % 4 === 0 ? [...world.store.runs.keys()] : state.runs.map(({ id }) => id);
       const runId = pick(live, b);
       const body = { runId: runId ?? "", reason: "enough", actorType: "system" } as const;
       return runId === undefined ? undefined : world.send(agentId, { kind: "cancel", body });
@@ -111,8 +137,6 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
       // Rarely: of a deleted agent nothing more is to be learnt.
       if (b % 8 > 0) return;
       return world.send(agentId, { kind, body: { actorType: "system" } });
-    case "company":
-      return world.setCompany(b % 3 === 0 ? "paused" : "active");
     case "pause":
     case "resume":
     case "cancel-all":
@@ -123,10 +147,6 @@ export function apply(world: World, { kind, a, b }: Step, at: number): void {
       const taskKey = b % 2 === 0 ? null : `task ${b % 3}`;
       return world.send(agentId, { kind, body: { taskKey, actorType: "user" } });
     }
-    case "reconcile":
-      return world.reconcile(box);
-    case "wipe-locks":
-      return world.locks.wipe();
   }
 }
 

@@ -1,6 +1,9 @@
 // How a runner asks for secrets: with its claim, until it is answered, and no longer than anybody wants the run. The actor host is
 // a stand-in that says what the test wants.
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createSealKeys, seal } from "@reveille/shared/credentials/seal";
@@ -18,7 +21,7 @@ let rig: Rig;
 let responder: BusSubscription | null = null;
 beforeAll(async () => {
   rig = await startRig(scratch);
-  await rig.runner();
+  await rig.runner({ REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE: "true" });
 });
 afterEach(() => responder?.unsubscribe());
 afterAll(async () => {
@@ -137,6 +140,35 @@ test("a reference that is none is named without a question [E12]", async () => {
   expect(finished.result.errorMessage).toBe(
     "adapterConfig.env.ONE is no valid reference to a secret",
   );
+});
+
+test("headers of an agent behind HTTP take references too; what it answers is masked [B32] [E5]", async () => {
+  respond((_asked, key) => ({ ok: true, sealed: seal(key, JSON.stringify(["header-value"])) }));
+  const received: { header: string | undefined; body: string }[] = [];
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const header = request.headers["x-key"] as string | undefined;
+      received.push({ header, body });
+      response.end(`you said ${header}`);
+    });
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const run = await rig.enqueue({ url, headers: { "x-key": ref() } }, { adapterType: "http" });
+    const finished = await rig.actor.until("finished", run.runId);
+    expect(received.map(({ header }) => header)).toEqual(["header-value"]);
+    expect(JSON.parse(received[0]!.body)).toMatchObject({
+      context: { paperclipWorkspace: { source: "agent_home" }, paperclipWorkspaces: [] },
+    });
+    expect(JSON.stringify(finished)).not.toContain("header-value");
+    expect(finished.stdoutExcerpt).toContain("you said ***");
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
 test("a cancelled run stops asking at once", async () => {

@@ -47,10 +47,14 @@ export const issueEventScenarios: readonly Scenario[] = [
       const agent = await scene.agent("A", { adapterConfig: scene.shell(script) });
       const issue = await scene.issue("I1", { assigneeAgentId: agent });
       await until(scene, "its process is there", () => existsSync(join(scene.folder, "pids")));
+      const [interrupted] = await runsOf(scene);
       await scene.comment(issue, { body: "stop", interrupt: true });
       await hasRuns(scene, 2);
       const follower = await until(scene, "the follow-up is at work", async () =>
-        (await runsOf(scene)).find(({ status }) => status === "running"),
+        (await runsOf(scene)).find(
+          // The interrupted one shows as running until its process is dead.
+          ({ id, status }) => status === "running" && id !== interrupted?.id,
+        ),
       );
       scene.seen["follower"] = follower.id;
       await scene.call("POST", `/api/heartbeat-runs/${follower.id}/cancel`);

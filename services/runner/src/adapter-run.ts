@@ -207,7 +207,7 @@ class Launches {
   }
 
   close(): void {
-    if (this.#folder) removePrivateFolder(this.#folder);
+    if (this.#folder) void removePrivateFolder(this.#folder, this.#parts.logger);
     this.#folder = null;
   }
 

@@ -2,7 +2,9 @@
  * A folder for one attempt, which no other attempt knows and which goes with it. What a runner that was
  * killed has left is removed once no attempt can be alive any more that old.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import type { Logger } from "@reveille/shared/runtime/log";
 
 /** A run lasts 24 days at most (`REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT`, and what a timer holds). */
 const leftoverMs = 25 * 24 * 3_600_000;
@@ -16,16 +18,26 @@ export function makePrivateFolder(workDir: string, runId: string, attempt: numbe
   return mkdtempSync(`${parent}/${runId}.${attempt}.`);
 }
 
-/** Also when the agent has taken its rights away or filled it; what cannot be removed stays. */
-export const removePrivateFolder = (path: string): void =>
-  rmSync(path, { recursive: true, force: true, maxRetries: 2, retryDelay: 10 });
+/**
+ * Never rejects: what cannot be removed (the agent may have taken our rights away) stays, and is told.
+ * Not at once: how much is in it is the agent's doing, and nobody else must wait for it.
+ */
+export const removePrivateFolder = (path: string, logger: Logger): Promise<void> =>
+  rm(path, { recursive: true, force: true }).catch((error: unknown) =>
+    logger.warn({ err: error, path }, "an attempt's folder stays behind"),
+  );
 
 /** Removes what is older than any living attempt. `nowMs`: Unix time. */
-export function sweepPrivateFolders(workDir: string, nowMs: number): void {
+export async function sweepPrivateFolders(
+  workDir: string,
+  nowMs: number,
+  logger: Logger,
+): Promise<void> {
   const parent = parentOf(workDir);
   if (!statSync(parent, { throwIfNoEntry: false })) return;
   for (const name of readdirSync(parent)) {
-    const stat = statSync(`${parent}/${name}`, { throwIfNoEntry: false });
-    if (stat && stat.mtimeMs < nowMs - leftoverMs) removePrivateFolder(`${parent}/${name}`);
+    const path = `${parent}/${name}`;
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat && stat.mtimeMs < nowMs - leftoverMs) await removePrivateFolder(path, logger);
   }
 }

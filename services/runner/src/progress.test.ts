@@ -55,6 +55,16 @@ test("a run that lasts tells soon, then at most once a second, with rising numbe
   expect(await progress.close()).toEqual({ events: [], progressCount: 3 });
 });
 
+test("an answer is no news: with nothing to tell nothing is sent", async () => {
+  const progress = make();
+  progress.tell(event("a"));
+  await vi.advanceTimersByTimeAsync(60);
+  answered[0]!();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(sent).toHaveLength(1);
+  await progress.close();
+});
+
 test("nothing overtakes a report that could not be stored, until it is answered", async () => {
   store = () => Promise.resolve(false);
   const progress = make();

@@ -84,12 +84,13 @@ class ProgressReports implements Progress {
 
   #plan(): void {
     if (this.#closed || this.#timer || this.#sending || this.#stuck) return;
+    if (this.#events.length === 0 && !this.#usage) return;
     const pauseMs = this.#count === 0 ? shortRunMs : everyMs;
     this.#timer = setTimeout(() => {
       this.#timer = null;
       this.#sending = this.#send().finally(() => {
         this.#sending = null;
-        if (this.#events.length > 0 || this.#usage) this.#plan();
+        this.#plan();
       });
     }, pauseMs);
   }

@@ -46,7 +46,7 @@ const lastAnswersMs = 10_000;
 /** Starts a runner. @throws when NATS cannot be reached, or no containment as configured is possible. */
 export async function startRunner(config: RunnerConfig, logger: Logger): Promise<Started> {
   mkdirSync(config.workDir, { recursive: true });
-  sweepPrivateFolders(config.workDir, Date.now());
+  await sweepPrivateFolders(config.workDir, Date.now(), logger);
   const { swept, stuck } = await sweepLeftovers(config.workDir);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");

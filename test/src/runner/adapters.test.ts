@@ -126,6 +126,14 @@ describe("a process tells its result", () => {
     expect((await finished(run)).result).toMatchObject({ signal: "SIGTERM", costUsd: 0.4 });
   });
 
+  test("a folder that cannot be removed holds nothing up", async () => {
+    const script =
+      "d=$(dirname $REVEILLE_RESULT_FILE); mkdir $d/locked; touch $d/locked/x; chmod 0 $d/locked";
+    expect((await finished(await rig.enqueue(shell(script)))).result).toMatchObject({
+      exitCode: 0,
+    });
+  });
+
   test("a final word does not end a process that is still at work", async () => {
     const witness = join(scratch, "final");
     const run = await rig.enqueue(shell(`echo $$ >${witness}; sleep 0.6; echo done`));

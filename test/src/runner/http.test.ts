@@ -5,8 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { openBucket } from "@reveille/shared/nats/bucket";
+import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { Execution } from "@reveille/shared/protocol/execution";
-import { eventually, followLog, startRig } from "./rig.js";
+import { eventually, followLog, startRig, subjects } from "./rig.js";
 import type { Rig } from "./rig.js";
 
 interface Call {
@@ -235,6 +237,20 @@ test.each([
 test("metadata services are refused even where private addresses are allowed", async () => {
   const { result } = await finished(await run({ url: "http://169.254.169.254/" }));
   expect(result).toMatchObject({ errorCode: "url_refused" });
+});
+
+test("a run without a process is alive as long as its runner's lease says so [B3]", async () => {
+  rig.actor.token = "t0ken-of-the-run";
+  const open = await run({ callback: true }, 202);
+  const claimId = await claimOf(open);
+  await rig.actor.until("progress", open.runId);
+  const bucket = await openBucket(rig.bus, topologyNames(subjects.prefix).runnerLeases);
+  await eventually("the lease names the run", async () => {
+    const entries = await Promise.all((await bucket.keys()).map((key) => bucket.get(key)));
+    return entries.some((entry) => entry && Buffer.from(entry.value).toString().includes(claimId));
+  });
+  rig.actor.finish(open, claimId);
+  expect((await finished(open)).result).toMatchObject({ exitCode: 0 });
 });
 
 test("after a 202 the run goes on until the final word, and the token is in no event and no log", async () => {

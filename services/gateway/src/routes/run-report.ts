@@ -99,6 +99,10 @@ function shows(
 ): boolean {
   // A run that is being cancelled ends anyway: its final word changes nothing any more.
   if (final && !run.finishRequested && !run.cancelRequestedAt) return false;
-  const kept = (run.reported?.["patch"] ?? {}) as Record<string, unknown>;
+  // Usage and cost are kept apart from the rest: they add up over attempts.
+  const kept: Record<string, unknown> = {
+    ...(run.reported?.["patch"] as Patch | undefined),
+    ...(run.reported?.["current"] as Patch | undefined),
+  };
   return Object.entries(patch).every(([key, value]) => isDeepStrictEqual(kept[key], value));
 }

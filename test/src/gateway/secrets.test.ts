@@ -89,6 +89,34 @@ describe("adapters", () => {
     await rig.ok(404, "GET", "/adapters/bogus/config-schema");
   });
 
+  test("a runner describes its adapters and tests a configuration, secrets included", async () => {
+    const described = await rig.ok(200, "GET", "/adapters/process/config-schema");
+    expect(described["configSchema"]).toMatchObject({ type: "object" });
+    const path = `/companies/${companyId}/adapters/process/test-environment`;
+    const test = (adapterConfig: object) => rig.ok(200, "POST", path, { adapterConfig });
+    expect(await test({ command: "/bin/true" })).toMatchObject({
+      adapterType: "process",
+      status: "pass",
+    });
+    expect(await test({ command: "/nowhere/at-all" })).toMatchObject({ status: "fail" });
+    const secret = await rig.ok(201, "POST", `/companies/${companyId}/secrets`, {
+      name: "tested",
+      value,
+    });
+    const env = { TOKEN: { type: "secret_ref", secretId: secret["id"] } };
+    const config = { command: "/bin/true", env };
+    expect(await test(config)).toMatchObject({ status: "pass" });
+    await rig.rows(
+      "update company_secret_versions set material = jsonb_set(material, '{tag}', '\"AAAA\"') where secret_id = $1",
+      [secret["id"]],
+    );
+    const broken = await test(config);
+    expect(broken["status"]).toBe("fail");
+    expect(broken["checks"]).toContainEqual(expect.objectContaining({ code: "secret_unreadable" }));
+    expect(JSON.stringify(broken)).not.toContain(value);
+    await rig.ok(404, "POST", `/companies/${companyId}/adapters/bogus/test-environment`, {});
+  });
+
   test("nobody can sign in here, and the answer says so", async () => {
     const agentId = await rig.agent(companyId);
     await rig.ok(400, "POST", `/agents/${agentId}/claude-login`, {});

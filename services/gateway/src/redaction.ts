@@ -4,7 +4,7 @@
 export const redactedText = "***REDACTED***";
 
 const sensitiveName =
-  /(api[-_]?key|access[-_]?token|auth(_?token)?|authorization|bearer|secret|passwd|password|credential|jwt|private[-_]?key|cookie|connection[-_]?string)/i;
+  /(api[-_]?key|access[-_]?token|auth(?!or(?!i))|bearer|secret|passwd|password|credential|jwt|private[-_]?key|cookie|connection[-_]?string)/i;
 /** Three or four dotted parts of base64url: a JWT. */
 const looksLikeJwt = /^[\w-]+\.[\w-]+\.[\w-]+(\.[\w-]+)?$/;
 

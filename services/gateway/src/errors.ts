@@ -6,7 +6,7 @@
 import { STATUS_CODES } from "node:http";
 import { RuntimeError } from "@reveille/shared/errors";
 import { sqlFailure } from "@reveille/shared/postgres/pool";
-import type { z } from "zod";
+import { z } from "zod";
 
 /** An answer that is no success. `details` is shown to the caller. */
 export class HttpError extends Error {
@@ -37,17 +37,20 @@ export const unprocessable = (why: string, details?: unknown): HttpError =>
 export const overloaded = (status: 429 | 503, why: string, retryAfterSec: number): HttpError =>
   new HttpError(status, why, { retryAfterSec });
 
-/** The body of a refusal. `errors` names the fields that are wrong, as far as it was a matter of fields. */
-export interface Problem {
-  type: "about:blank";
-  title: string;
-  status: number;
-  detail: string;
-  errors?: { path: string; message: string }[];
-  /** As Paperclip's clients read it: equals `detail`. */
-  error: string;
-  details?: unknown;
-}
+/** The body of a refusal. */
+export const problemSchema = z.strictObject({
+  type: z.literal("about:blank"),
+  title: z.string().describe("What the status means"),
+  status: z.int().min(400).max(599),
+  detail: z.string(),
+  errors: z
+    .array(z.strictObject({ path: z.string(), message: z.string() }))
+    .optional()
+    .describe("The fields that are wrong, as far as it was a matter of fields"),
+  error: z.string().describe("As Paperclip's clients read it: equals `detail`"),
+  details: z.unknown().optional(),
+});
+export type Problem = z.infer<typeof problemSchema>;
 
 export function problemOf({ status, message, details }: HttpError): Problem {
   const errors = fieldErrors(details);

@@ -182,7 +182,6 @@ async function actorOf(
 
 /** @throws Error that says where the answer is not what the route declares. */
 function checkAnswer(route: AnyRoute, status: number, text: string): void {
-  if (!route.responses) return;
   const declared = route.responses[status as 200];
   if (!declared) throw new Error(`${route.method} ${route.path} declares no answer ${status}`);
   if ("mediaType" in declared) throw new Error(`${route.method} ${route.path} declares a text`);

@@ -31,7 +31,8 @@ export const queryInteger = (min: number, max: number) =>
     .string()
     .regex(/^\d{1,15}$/, "must be a whole number")
     .transform(Number)
-    .pipe(z.int().min(min).max(max));
+    .pipe(z.int().min(min).max(max))
+    .meta({ type: "integer", minimum: min, maximum: max, pattern: undefined });
 
 /** 100 by default: one screen. 1,000: about a megabyte of rows. */
 export const pageQuery = {

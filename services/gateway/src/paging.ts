@@ -22,4 +22,9 @@ export const clamped = ({ absent, nonsense, zero, min, max }: ClampOptions) =>
       if (!Number.isFinite(value)) return nonsense;
       if (value === 0 && zero !== undefined) return zero;
       return Math.min(max, Math.max(min, value));
+    })
+    .meta({
+      type: "integer",
+      anyOf: undefined,
+      description: `${min} to ${max}, ${absent} when left out; beyond it the nearest of these, ${nonsense} for what is no number`,
     });

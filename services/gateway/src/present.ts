@@ -1,4 +1,6 @@
-/** Rows as Paperclip's clients know them: its names and nothing of our own mechanics. */
+/** Runs as Paperclip's clients know them: its names and nothing of our own mechanics. */
+import { rowSchema } from "@reveille/shared/postgres/row-schema";
+import { heartbeatRuns } from "@reveille/shared/postgres/schema";
 
 const runKeys = [
   "id",
@@ -40,15 +42,40 @@ export function presentRun(run: Readonly<Record<string, unknown>>): Record<strin
     ...ownKeys.filter((key) => key in run).map((key) => [key, run[key]]),
   ]);
 }
+const row = rowSchema(heartbeatRuns);
+const keysOf = <Key extends string>(keys: readonly Key[]) =>
+  Object.fromEntries(keys.map((key) => [key, true])) as Record<Key, true>;
+/** What `presentRun` gives. */
+export const runSchema = row
+  .pick(keysOf(runKeys))
+  .extend({
+    attempt: row.shape.attempt.optional(),
+    retryOfRunId: row.shape.retryOfRunId.optional(),
+  })
+  .meta({ id: "Run" });
+
 const defaults: Record<string, unknown> = { logCompressed: false };
+
+/** Ours alone, beside Paperclip's keys. */
+const detailKeys = [
+  "issueId",
+  "taskKey",
+  "pool",
+  "runnerId",
+  "containment",
+  "logCut",
+  "losses",
+  "cancelRequestedAt",
+  "dispatchedAt",
+] as const;
+export const runDetailSchema = runSchema
+  .extend(row.pick(keysOf(detailKeys)).shape)
+  .meta({ id: "RunDetail" });
 
 /** Our own view of one run: where it runs and what its log lacks, too. */
 export function presentRunDetail(run: Readonly<Record<string, unknown>>): Record<string, unknown> {
-  const own = ["issueId", "taskKey", "pool", "runnerId", "containment", "logCut", "losses"];
   return {
     ...presentRun(run),
-    ...Object.fromEntries(own.map((key) => [key, run[key] ?? null])),
-    cancelRequestedAt: run["cancelRequestedAt"] ?? null,
-    dispatchedAt: run["dispatchedAt"] ?? null,
+    ...Object.fromEntries(detailKeys.map((key) => [key, run[key] ?? null])),
   };
 }

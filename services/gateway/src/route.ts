@@ -42,7 +42,7 @@ export interface Route<P = unknown, Q = unknown, B = unknown> {
    * What a success answers with, by status: the JSON, dates as text. Refusals are the same everywhere and
    * need no word here. Rows come from `rowSchema`.
    */
-  responses?: Readonly<Partial<Record<200 | 201 | 202, Schema | TextAnswer>>>;
+  responses: Readonly<Partial<Record<200 | 201 | 202, Schema | TextAnswer>>>;
   /** Agents get 403. */
   boardOnly?: boolean;
   /** Only for a board of all companies: what it shows or changes belongs to no company. */

@@ -88,7 +88,7 @@ export function allRoutes(context: Context): AnyRoute[] {
       path: "/api/openapi.json",
       summary: "This description of the API",
       responses: { 200: z.looseObject({ openapi: z.literal("3.1.0") }) },
-      handle: async () => openApi([...routes, document], version),
+      handle: async () => openApi([...routes, document], version, context.mode),
     }),
     tag: "System",
   };

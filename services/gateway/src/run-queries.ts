@@ -1,9 +1,27 @@
 /** Lists of runs that need a join. */
 import type { Pool } from "@reveille/shared/postgres/pool";
+import { rowSchema } from "@reveille/shared/postgres/row-schema";
+import { agents, heartbeatRuns } from "@reveille/shared/postgres/schema";
 
 interface LiveRun extends Record<string, unknown> {
   issueId: string | null;
 }
+
+const agent = rowSchema(agents).shape;
+/** What `liveRuns` gives, as JSON. */
+export const liveRunSchema = rowSchema(heartbeatRuns)
+  .pick({
+    id: true,
+    status: true,
+    invocationSource: true,
+    triggerDetail: true,
+    startedAt: true,
+    finishedAt: true,
+    createdAt: true,
+    agentId: true,
+    issueId: true,
+  })
+  .extend({ agentName: agent.name, adapterType: agent.adapterType });
 
 /**
  * Queued and running runs of a company (or of one issue of it), the newest first, padded with the

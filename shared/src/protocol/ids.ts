@@ -16,7 +16,9 @@ export const isUuid = (value: unknown): value is string =>
 export const uuidSchema = z
   .string()
   .transform((value) => value.toLowerCase())
-  .refine(isUuid, { message: "must be a UUID" });
+  .refine(isUuid, { message: "must be a UUID" })
+  // For descriptions of an API: the check is the line above.
+  .meta({ format: "uuid" });
 
 /** A new random UUID (version 4). Never call it from `core/`: decisions derive their ids. */
 export const newId = (): string => randomUUID();

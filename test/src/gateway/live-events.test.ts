@@ -141,7 +141,8 @@ test("a reader that does not read is let go, and the others hear everything", as
   const chunk = "x".repeat(8 * 1024);
   for (let n = 0; n < 3_000; n += 1) {
     publish(company, "heartbeat.run.log", { n, chunk });
-    if (n % 100 === 0) await rig.bus.flush();
+    // The quick one keeps up, however busy the machine is.
+    if (n % 100 === 0) await eventually("it keeps up", () => quick.frames.length >= n - 100);
   }
   await eventually("the quick one has all", () => quick.frames.length === 3_000);
   await eventually("the slow one is dropped", async () => {

@@ -186,11 +186,25 @@ function parsed(text: string): unknown {
   }
 }
 
+/** What a verdict repeats of a new run's row, as far as a column must have a value. */
+const queuedRun = ({ companyId, agentId }: Heard): Row => {
+  const now = new Date().toISOString();
+  return {
+    id: randomUUID(),
+    companyId,
+    agentId,
+    status: "queued",
+    invocationSource: "on_demand",
+    createdAt: now,
+    updatedAt: now,
+  };
+};
+
 /** Reads every mailbox, keeps what it heard, and answers wakes. */
 async function fakeActor(bus: Bus, database: pg.Pool) {
   const actor: FakeActor = {
     heard: [],
-    verdict: () => ({ outcome: "queued", run: { id: randomUUID(), status: "queued" } }),
+    verdict: (heard) => ({ outcome: "queued", run: queuedRun(heard) }),
     tell: { reply: true, table: true },
   };
   let last = 0;

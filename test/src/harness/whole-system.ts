@@ -33,6 +33,8 @@ export async function startWholeSystem(
     logLevel: "warn",
     restart: false,
     ...options,
+    // What a route answers is compared with what it declares.
+    env: { ...options.env, gateway: { REVEILLE_CHECK_ANSWERS: "1", ...options.env?.gateway } },
     dataDir,
     databaseUrl,
   }).catch((error: unknown) => {

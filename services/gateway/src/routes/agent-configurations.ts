@@ -20,15 +20,17 @@ interface OrgNode {
   status: string;
   reports: OrgNode[];
 }
-const orgNodeSchema: z.ZodType<OrgNode> = z.lazy(() =>
-  z.strictObject({
+const orgNodeSchema: z.ZodType<OrgNode> = z
+  .strictObject({
     id: z.string(),
     name: z.string(),
     role: z.string(),
     status: z.string(),
-    reports: z.array(orgNodeSchema),
-  }),
-);
+    get reports() {
+      return z.array(orgNodeSchema);
+    },
+  })
+  .meta({ id: "OrgNode" });
 
 export function agentConfigurationRoutes({ db }: Context): AnyRoute[] {
   const agentsOf = (companyId: string): Promise<AgentRow[]> =>

@@ -13,6 +13,14 @@ const logQuery = z.object({
   limitBytes: clamped({ absent: 256_000, nonsense: 256_000, min: 1, max: 1_048_576 }),
 });
 
+const pageSchema = z.strictObject({
+  runId: z.string(),
+  store: z.string().nullable(),
+  logRef: z.string(),
+  content: z.string().describe("NDJSON: `{ts, stream, chunk}` a line"),
+  nextOffset: z.int().optional().describe("Where the next page starts; absent at the end"),
+});
+
 export function runLogRoutes({ db, logs }: Context): AnyRoute[] {
   return [
     route({
@@ -21,6 +29,7 @@ export function runLogRoutes({ db, logs }: Context): AnyRoute[] {
       summary: "A page of the log; the pages put together are the log, no character is cut",
       params: runParams,
       query: logQuery,
+      responses: { 200: pageSchema },
       handle: async ({ params, query, actor }) => {
         const run = await findRunHead(db, actor, params.runId);
         if (!run.logRef) throw notFound("Run log");

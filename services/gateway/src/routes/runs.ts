@@ -1,20 +1,23 @@
 /** Runs: lists, one run, its events, and its cancel. */
 import { z } from "zod";
+import { rowSchema } from "@reveille/shared/postgres/row-schema";
+import { heartbeatRunEvents } from "@reveille/shared/postgres/schema";
 import { uuidSchema } from "@reveille/shared/protocol/ids";
 import type { Activity } from "../activity.js";
 import { requester } from "../auth.js";
 import type { Context } from "../context.js";
 import { companyParams, findCompany, findRun, findRunHead, runParams } from "../lookup.js";
 import { clamped } from "../paging.js";
-import { presentRun, presentRunDetail } from "../present.js";
+import { presentRun, presentRunDetail, runDetailSchema, runSchema } from "../present.js";
 import type { AnyRoute } from "../route.js";
 import { route } from "../route.js";
-import { liveRuns } from "../run-queries.js";
+import { liveRunSchema, liveRuns } from "../run-queries.js";
 
 /** A cancel is answered when the tree is dead: twice the default grace of a process (15 s). */
 const cancelMs = 30_000;
 const over = (status: string): boolean => status !== "queued" && status !== "running";
 
+const eventSchema = rowSchema(heartbeatRunEvents);
 const listQuery = z.object({
   agentId: uuidSchema.optional(),
   // Paperclip's tolerance: left out means all (here: the last 1,000), nonsense means 200.
@@ -37,19 +40,8 @@ export function runRoutes(context: Context): AnyRoute[] {
       summary: "Runs, the newest first",
       params: companyParams,
       query: listQuery,
-      handle: async ({ params, query, actor }) => {
-        await findCompany(db, actor, params.companyId);
-        const rows = await db.query.heartbeatRuns.findMany({
-          where: (table, { and, eq }) =>
-            and(
-              eq(table.companyId, params.companyId),
-              query.agentId ? eq(table.agentId, query.agentId) : undefined,
-            ),
-          orderBy: (table, { desc }) => [desc(table.createdAt), desc(table.id)],
-          limit: query.limit,
-        });
-        return rows.map(presentRun);
-      },
+      responses: { 200: z.array(runSchema) },
+      handle: ({ params, query, actor }) => list(context, params.companyId, query, actor),
     }),
     route({
       method: "GET",
@@ -57,6 +49,7 @@ export function runRoutes(context: Context): AnyRoute[] {
       summary: "Runs that are queued or running, and with minCount the last ones before them",
       params: companyParams,
       query: liveQuery,
+      responses: { 200: z.array(liveRunSchema) },
       handle: async ({ params, query, actor }) => {
         await findCompany(db, actor, params.companyId);
         return liveRuns(pool, { companyId: params.companyId, minCount: query.minCount });
@@ -67,6 +60,7 @@ export function runRoutes(context: Context): AnyRoute[] {
       path: "/api/heartbeat-runs/:runId",
       summary: "One run, with what Reveille knows beyond Paperclip",
       params: runParams,
+      responses: { 200: runDetailSchema },
       handle: async ({ params, actor }) => presentRunDetail(await findRun(db, actor, params.runId)),
     }),
     route({
@@ -75,6 +69,7 @@ export function runRoutes(context: Context): AnyRoute[] {
       summary: "Events of a run after a number, in order",
       params: runParams,
       query: eventsQuery,
+      responses: { 200: z.array(eventSchema) },
       handle: async ({ params, query, actor }) => {
         const run = await findRunHead(db, actor, params.runId);
         return db.query.heartbeatRunEvents.findMany({
@@ -92,9 +87,29 @@ export function runRoutes(context: Context): AnyRoute[] {
         "Cancels a run; answers when its process tree is dead, or after 30 s with the run as it is",
       params: runParams,
       boardOnly: true,
+      responses: { 200: runSchema },
       handle: ({ params, actor, runId }) => cancel(context, params.runId, actor, runId),
     }),
   ];
+}
+
+async function list(
+  { db }: Context,
+  companyId: string,
+  query: z.output<typeof listQuery>,
+  actor: Activity["actor"],
+): Promise<unknown> {
+  await findCompany(db, actor, companyId);
+  const rows = await db.query.heartbeatRuns.findMany({
+    where: (table, { and, eq }) =>
+      and(
+        eq(table.companyId, companyId),
+        query.agentId ? eq(table.agentId, query.agentId) : undefined,
+      ),
+    orderBy: (table, { desc }) => [desc(table.createdAt), desc(table.id)],
+    limit: query.limit,
+  });
+  return rows.map(presentRun);
 }
 
 async function cancel(

@@ -3,6 +3,7 @@ import { uuidSchema } from "@reveille/shared/protocol/ids";
 import {
   triggerDetails,
   wakeIdSchema,
+  wakeOutcomes,
   wakeRequestSchema,
   wakeSources,
 } from "@reveille/shared/protocol/wake";
@@ -13,7 +14,7 @@ import { requester } from "../auth.js";
 import type { Context } from "../context.js";
 import { conflict, forbidden, HttpError, notFound, overloaded } from "../errors.js";
 import { agentParams, agentQuery, findAgent } from "../lookup.js";
-import { presentRun } from "../present.js";
+import { presentRun, runSchema } from "../present.js";
 import type { AnyRoute } from "../route.js";
 import { route } from "../route.js";
 
@@ -26,6 +27,29 @@ const wakeupSchema = z.object({
   idempotencyKey,
 });
 type Wakeup = z.output<typeof wakeupSchema>;
+
+const wokenSchema = z.union([
+  runSchema,
+  z
+    .strictObject({
+      status: z.literal("skipped"),
+      outcome: z.enum(wakeOutcomes),
+      reason: z.string().optional(),
+      wakeId: z.string(),
+    })
+    .describe("No run of its own: skipped by policy, or deferred until its issue is free"),
+  z
+    .strictObject({ status: z.literal("accepted"), wakeId: z.string() })
+    .describe("It will be decided; /api/wakes has the verdict then"),
+]);
+const verdictSchema = z.strictObject({
+  outcome: z.enum(wakeOutcomes),
+  wakeId: z.string(),
+  requestId: z.string().optional(),
+  run: runSchema.optional(),
+  reason: z.string().optional(),
+  details: z.union([z.record(z.string(), z.unknown()), z.array(z.unknown())]).optional(),
+});
 
 /** A queue that is full now has room when a run has ended. */
 const retryAfterSec = 5;
@@ -67,6 +91,7 @@ export function wakeRoutes(context: Context): AnyRoute[] {
       params: agentParams,
       query: agentQuery,
       body: wakeupSchema,
+      responses: { 202: wokenSchema },
       handle: wake,
     }),
     route({
@@ -75,6 +100,7 @@ export function wakeRoutes(context: Context): AnyRoute[] {
       summary: "Wakes an agent without saying why",
       params: agentParams,
       query: agentQuery,
+      responses: { 202: wokenSchema },
       handle: (call) => wake({ ...call, body: { source: "on_demand", triggerDetail: "manual" } }),
     }),
     route({
@@ -82,6 +108,7 @@ export function wakeRoutes(context: Context): AnyRoute[] {
       path: "/api/wakes/:agentId/:wakeId",
       summary: "The verdict on a wake; 404 while there is none",
       params: z.object({ agentId: uuidSchema, wakeId: wakeIdSchema }),
+      responses: { 200: verdictSchema },
       handle: async ({ params, actor }) => {
         const agent = await findAgent(db, actor, params.agentId);
         const verdict = await wakes.stored(agent.id, params.wakeId);

@@ -144,7 +144,7 @@ function assembleHost(
   logger: Logger,
 ) {
   const { bus, pool, leasePool, subjects, names } = connections;
-  const { lease, trusted, activations, companies, locks, perform, reconciling } = tools;
+  const { lease, trusted, activations, companies, locks, perform, reconciling, timers } = tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
@@ -174,7 +174,10 @@ function assembleHost(
           appliedSeq: cursorSeq,
         });
     },
-    reconcile: (partition) => reconcile(reconciling, [partition], 0),
+    reconcile: async (partition) => {
+      await reconcile(reconciling, [partition], 0);
+      await timers.adopt(partition);
+    },
     arrived: () => scheduler.arrived(),
     lost: (number) => host.lost(number, "the partition's row says so"),
   };

@@ -90,3 +90,21 @@ test("a host that does not trust its lease sends nothing; whoever reads the rows
   await vi.advanceTimersByTimeAsync(100);
   expect(sent.map(({ agentId, body }) => [agentId, body["timer"]])).toEqual([[bob, "retry"]]);
 });
+
+test("what a refresh finds again is not sent again, and what it does not find is forgotten", async () => {
+  set(ada, startMs);
+  set(bob, startMs + 1_000);
+  await vi.advanceTimersByTimeAsync(100);
+  rows = [{ id: ada, company_id: companyId, timer: "heartbeat", due_at: new Date(startMs) }];
+  await timers.refresh([0]);
+  await vi.advanceTimersByTimeAsync(2_000);
+  expect(sent.map(({ agentId }) => agentId)).toEqual([ada]);
+});
+
+test("a partition that is taken over brings its timers at once, beside those that are there [B20]", async () => {
+  set(ada, startMs + 50);
+  rows = [{ id: bob, company_id: companyId, timer: "retry", due_at: new Date(startMs - 60_000) }];
+  await timers.adopt(1);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(sent.map(({ agentId }) => agentId).toSorted()).toEqual([ada, bob].toSorted());
+});

@@ -1,7 +1,8 @@
 /**
- * Timers of the owned partitions: an agent's own, and the one of its earliest delayed run. Postgres knows when each is due (indexed by partition); a
- * window of it is in memory, so sleeping agents cost nothing here. A due timer is a message to its
- * agent's mailbox: it is decided like everything else, and a repeat of it is stale.
+ * Timers of the owned partitions: an agent's own, and the one of its earliest delayed run. Postgres knows
+ * when each is due (indexed by partition); a window of it is in memory, so sleeping agents cost nothing
+ * here. A due timer is a message to its agent's mailbox: it is decided like everything else, and a repeat
+ * of it is stale.
  */
 import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
@@ -19,8 +20,10 @@ export interface TimerSetting {
 }
 export interface Timers {
   set(timer: TimerSetting): void;
-  /** Reads what is due soon in these partitions. */
+  /** Reads what is due soon in these partitions, and forgets those of all others. @throws RuntimeError `StoreUnavailable`. */
   refresh(partitions: readonly number[]): Promise<void>;
+  /** Reads what is due soon in a partition that was just taken over. @throws RuntimeError `StoreUnavailable`. */
+  adopt(partition: number): Promise<void>;
   stop(): void;
 }
 export interface TimersContext {
@@ -40,8 +43,10 @@ const readMax = 10_000;
 const repeatMs = 30_000;
 const tickMs = 50;
 
-interface Due extends TimerSetting {
+interface SetTimer extends TimerSetting {
   dueAtMs: number;
+}
+interface Due extends SetTimer {
   publishedAt: number | null;
 }
 
@@ -61,6 +66,12 @@ export function createTimers(context: TimersContext): Timers {
         context.logger.warn({ err: error, agentId }, "a timer is published again later");
       });
   };
+  /** What was published for the same moment counts as published still. */
+  const keep = (setting: SetTimer, known: ReadonlyMap<string, Due>): void => {
+    const before = known.get(keyOf(setting));
+    const same = before?.dueAtMs === setting.dueAtMs;
+    due.set(keyOf(setting), same ? before : { ...setting, publishedAt: null });
+  };
   const tick = setInterval(() => {
     if (due.size === 0 || !context.trusted()) return;
     const now = Date.now();
@@ -79,36 +90,39 @@ export function createTimers(context: TimersContext): Timers {
       else due.set(keyOf(setting), { ...setting, dueAtMs, publishedAt: null });
     },
     refresh: async (partitions) => {
-      const found = await guarded("read timers", () =>
-        context.pool.query<{
-          id: string;
-          company_id: string;
-          timer: "heartbeat" | "retry";
-          due_at: Date;
-        }>({
-          name: "due_timers",
-          text: `(select id, company_id, 'heartbeat' as timer, next_timer_at as due_at from agents
-              where partition = any($1::int[]) and next_timer_at < now() + $2 * interval '1 millisecond'
-                and deleted_at is null order by next_timer_at limit $3)
-            union all (select id, company_id, 'retry', next_retry_at from agents
-              where partition = any($1::int[]) and next_retry_at < now() + $2 * interval '1 millisecond'
-                and deleted_at is null order by next_retry_at limit $3)`,
-          values: [partitions, windowMs, readMax],
-        }),
-      );
+      const found = await dueSoon(context.pool, partitions);
       const known = new Map(due);
       due.clear();
-      for (const row of found.rows) {
-        const dueAtMs = row.due_at.getTime();
-        const { company_id: companyId, id: agentId, timer } = row;
-        const setting = { companyId, agentId, timer, dueAtMs };
-        const before = known.get(keyOf(setting));
-        due.set(
-          keyOf(setting),
-          before?.dueAtMs === dueAtMs ? before : { ...setting, publishedAt: null },
-        );
-      }
+      for (const setting of found) keep(setting, known);
+    },
+    adopt: async (partition) => {
+      for (const setting of await dueSoon(context.pool, [partition])) keep(setting, due);
     },
     stop: () => clearInterval(tick),
   };
+}
+
+const dueStatement = {
+  name: "due_timers",
+  text: `(select id, company_id, 'heartbeat' as timer, next_timer_at as due_at from agents
+      where partition = any($1::int[]) and next_timer_at < now() + $2 * interval '1 millisecond'
+        and deleted_at is null order by next_timer_at limit $3)
+    union all (select id, company_id, 'retry', next_retry_at from agents
+      where partition = any($1::int[]) and next_retry_at < now() + $2 * interval '1 millisecond'
+        and deleted_at is null order by next_retry_at limit $3)`,
+};
+
+async function dueSoon(pool: Pool, partitions: readonly number[]): Promise<SetTimer[]> {
+  const found = await guarded("read timers", () =>
+    pool.query<{ id: string; company_id: string; timer: "heartbeat" | "retry"; due_at: Date }>({
+      ...dueStatement,
+      values: [partitions, windowMs, readMax],
+    }),
+  );
+  return found.rows.map(({ id: agentId, company_id: companyId, timer, due_at }) => ({
+    companyId,
+    agentId,
+    timer,
+    dueAtMs: due_at.getTime(),
+  }));
 }

@@ -35,7 +35,7 @@ const shape = {
   REVEILLE_RUNNER_GUARD_DEADLINE_MS: integer(500, 500_000).default(20_000),
   /** How long runs may go on after SIGTERM. Raise it together with the supervisor's own patience. */
   REVEILLE_RUNNER_DRAIN_MS: integer(0, 24 * 3_600_000).default(30_000),
-  /** Homes of agents. Default: `<REVEILLE_DATA_DIR>/workspaces`. */
+  /** Homes of agents. Default: `<REVEILLE_DATA_DIR>/instances/default/workspaces`, the layout that Paperclip's users know. */
   REVEILLE_RUNNER_WORK_DIR: z.string().optional(),
   /** Given to agents. */
   REVEILLE_API_URL: z.string().default("http://127.0.0.1:3100"),
@@ -125,7 +125,9 @@ export function readRunnerConfig(
     leaseRenewMs: read.REVEILLE_RUNNER_LEASE_RENEW_MS,
     guardDeadlineMs: read.REVEILLE_RUNNER_GUARD_DEADLINE_MS,
     drainMs: read.REVEILLE_RUNNER_DRAIN_MS,
-    workDir: resolve(read.REVEILLE_RUNNER_WORK_DIR ?? `${read.REVEILLE_DATA_DIR}/workspaces`),
+    workDir: resolve(
+      read.REVEILLE_RUNNER_WORK_DIR ?? `${read.REVEILLE_DATA_DIR}/instances/default/workspaces`,
+    ),
     apiUrl: read.REVEILLE_API_URL,
     containment: read.REVEILLE_RUNNER_CONTAINMENT,
     timeoutSecDefault: read.REVEILLE_RUNNER_TIMEOUT_SEC_DEFAULT,

@@ -79,7 +79,7 @@ async function everythingKept(): Promise<Map<string, Buffer>> {
     kept.set(name, Buffer.from(rows.rows.map(({ row }) => row).join("\n")));
   }
   const { root, nats, logs } = system.stack.dataDir;
-  for (const folder of [nats, logs, join(root, "workspaces")])
+  for (const folder of [nats, logs, join(root, "instances")])
     for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
       const path = join(folder, file);
       if (statSync(path, { throwIfNoEntry: false })?.isFile()) kept.set(path, readFileSync(path));

@@ -153,10 +153,15 @@ async function readCosts(pool: Pool, ids: readonly string[]): Promise<Set<string
   return new Set(found.rows.map(({ id }) => id));
 }
 
+/** Postgres writes times into JSON with an offset; the API shows them all as UTC, milliseconds and `Z`. */
+const shownTime = (key: string, value: unknown): unknown =>
+  key.endsWith("_at") && typeof value === "string" ? new Date(value).toISOString() : value;
+
 /** A row's columns under the names that the API shows: those of the run in the stored verdict. */
 function apiNames(row: Json, verdict: Verdict): Json {
   const camel = Object.entries(row).map(
-    ([key, value]) => [key.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase()), value] as const,
+    ([key, value]) =>
+      [key.replace(/_([a-z])/g, (_, c: string) => c.toUpperCase()), shownTime(key, value)] as const,
   );
   const all = Object.fromEntries(camel);
   const shown = verdict.run ? Object.keys(verdict.run) : Object.keys(all);

@@ -140,6 +140,26 @@ describe("a company's gate", () => {
     await rig.ok(200, "POST", `/agents/${agentId}/terminate`);
   });
 
+  test("a company that has spent its budget wakes nobody, and goes on with a higher one", async () => {
+    const companyId = await rig.company({ budgetMonthlyCents: 100 });
+    const agentId = await rig.agent(companyId, { program: "setTimeout(() => {}, 60_000)" });
+    const running = await rig.ok(202, "POST", `/agents/${agentId}/wakeup`, {});
+    await rig.until("it runs", async () => (await statusOf(running["id"])) === "running");
+    const other = await rig.agent(companyId, { name: "Spender" });
+    await cost(companyId, other, 150);
+    const refused = await rig.until("the budget is noticed", async () => {
+      const answer = await rig.call("POST", `/agents/${other}/wakeup`, {});
+      return answer.status === 409 && answer.body;
+    });
+    expect(refused["details"]).toMatchObject({ reason: "company_budget_exceeded" });
+    expect((await rig.ok(200, "GET", `/agents/${other}`))["status"]).not.toBe("paused");
+    await rig.ok(200, "PATCH", `/companies/${companyId}/budgets`, { budgetMonthlyCents: 1_000 });
+    await rig.until("it can be woken", async () => {
+      return (await rig.call("POST", `/agents/${other}/wakeup`, {})).status === 202;
+    });
+    await rig.ok(200, "POST", `/agents/${agentId}/terminate`);
+  });
+
   test("every field can be changed, spend cannot", async () => {
     const companyId = await rig.company();
     const changes = {

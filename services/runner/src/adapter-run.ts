@@ -110,18 +110,21 @@ function startClock(seconds: number, line: StopLine): Clock {
  */
 function whenAbandoned(line: StopLine, graceMs: number, launches: Launches) {
   let timer: NodeJS.Timeout | null = null;
+  let over = false;
   const happens = new Promise<Partial<RunResult>>((resolve) => {
     const look = (): void => {
       if (launches.live) timer = setTimeout(look, abandonMs);
       else resolve({ errorMessage: "The adapter did not end when it was told to" });
     };
     line.listen((stop) => {
+      if (over) return;
       timer ??= setTimeout(look, (stop.kind === "lost" ? 0 : graceMs) + abandonMs);
     });
   });
   return {
     happens,
     over: () => {
+      over = true;
       if (timer) clearTimeout(timer);
     },
   };

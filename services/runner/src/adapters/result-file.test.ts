@@ -44,7 +44,7 @@ test("what is no file of text is named, and nobody waits for it", () => {
   symlinkSync("/etc/passwd", path);
   expect(lastWord()?.wrong[0]).toContain("ELOOP");
   path = join(scratch, "pipe");
-  execFileSync("mkfifo", [path]);
+  execFileSync("/bin/sh", ["-c", `mkfifo "$0"`, path]);
   expect(lastWord()?.wrong[0]).toContain("no regular file");
   writeFileSync((path = join(scratch, "garbage")), "{oops");
   expect(lastWord()?.wrong[0]).toContain("no JSON");

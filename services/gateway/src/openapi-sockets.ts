@@ -1,7 +1,9 @@
 /** The WebSockets in the OpenAPI document, which has no words for their frames: these are described in text. */
 
 const problem = { $ref: "#/components/responses/Problem" };
-const refusals = { "400": problem, "401": problem, "403": problem, "404": problem, "5XX": problem };
+const refusals = Object.fromEntries(
+  ["400", "401", "403", "404", "4XX", "5XX"].map((status) => [status, problem]),
+);
 
 const parameter = (
   place: "path" | "query",

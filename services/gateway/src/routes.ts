@@ -32,6 +32,7 @@ import { issueLockRoutes } from "./routes/issue-lock.js";
 import { issueRunRoutes } from "./routes/issue-runs.js";
 import { issueRoutes } from "./routes/issues.js";
 import { logStreamRoutes } from "./routes/log-stream.js";
+import { meRoutes } from "./routes/me.js";
 import { projectRoutes } from "./routes/projects.js";
 import { runLogRoutes } from "./routes/run-log.js";
 import { runReportRoutes } from "./routes/run-report.js";
@@ -43,6 +44,7 @@ import { workspaceRoutes } from "./routes/workspaces.js";
 const families: readonly (readonly [tag: string, routes: (context: Context) => AnyRoute[]])[] = [
   ["Companies", companyRoutes],
   ["Agents", agentRoutes],
+  ["Agents", meRoutes],
   ["Agents", agentCommandRoutes],
   ["Agents", agentKeyRoutes],
   ["Agents", agentStateRoutes],

@@ -213,6 +213,16 @@ describe("a run's token", () => {
     expect(rows).toContainEqual({ run_id: runId });
   });
 
+  test("tells its agent who it is", async () => {
+    const key = (await as(operator, "POST", `/api/agents/${agentId}/keys`, {})).body as Row;
+    for (const token of [tokenOf(), String(key["token"])])
+      expect(await as(token, "GET", "/api/agents/me")).toMatchObject({
+        status: 200,
+        body: { id: agentId, companyId, chainOfCommand: [] },
+      });
+    expect((await as(operator, "GET", "/api/agents/me")).status).toBe(401);
+  });
+
   test("ends with its agent's membership", async () => {
     const token = tokenOf();
     await rig.database.query("update agents set status = 'terminated' where id = $1", [agentId]);

@@ -5,6 +5,7 @@ import { newId } from "@reveille/shared/protocol/ids";
 import { partitionOf } from "@reveille/shared/protocol/partition";
 import { nextDueAfter, readTimetable } from "@reveille/shared/protocol/schedule";
 import type { NewAgent } from "./agent-settings.js";
+import type { Context } from "./context.js";
 import type { AgentRow } from "./lookup.js";
 import { permissionsOf } from "./permissions.js";
 
@@ -37,4 +38,23 @@ export async function insertAgent(
     .returning();
   if (!inserted) throw new Error("the insert returned no row");
   return inserted;
+}
+
+/** Hosts read what is due soon every 10 s; twice that, and some. */
+const soonMs = 30_000;
+
+/**
+ * Tells the agent of a timer that is due before hosts would find it. Nothing is lost when this is: the
+ * first turn is late then, by 10 s at most.
+ */
+export async function announceTimer(
+  { commands, logger }: Pick<Context, "commands" | "logger">,
+  agent: AgentRow,
+): Promise<void> {
+  if (!agent.nextTimerAt || agent.nextTimerAt.getTime() > Date.now() + soonMs) return;
+  await commands
+    .send(agent.companyId, agent.id, "admit", {})
+    .catch((error: unknown) =>
+      logger.warn({ err: error, agentId: agent.id }, "a timer starts late"),
+    );
 }

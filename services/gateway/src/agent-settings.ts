@@ -1,12 +1,13 @@
 /** What may be said of an agent when it is made or changed, and the rules that no schema can check. */
 import type { Queryable } from "@reveille/shared/postgres/sql";
 import { uuidSchema } from "@reveille/shared/protocol/ids";
+import { retrySettingsSchema } from "@reveille/shared/protocol/retry-settings";
 import { scheduleFault } from "@reveille/shared/protocol/schedule";
 import { z } from "zod";
 import type { Actor } from "./auth.js";
 import { normalizeBindings } from "./bindings.js";
 import type { Context } from "./context.js";
-import { badField, notFound, unprocessable } from "./errors.js";
+import { badField, notFound, unprocessable, validationError } from "./errors.js";
 
 const jsonObject = z.record(z.string(), z.unknown());
 /** 2^31 - 1: what the column holds. */
@@ -62,6 +63,8 @@ export async function checkSettings<Settings extends AgentSettings>(
   if (settings.runtimeConfig) {
     const fault = scheduleFault(settings.runtimeConfig);
     if (fault) throw badField(["runtimeConfig", ...fault.path], fault.message);
+    const retry = retrySettingsSchema.nullish().safeParse(settings.runtimeConfig["retry"]);
+    if (!retry.success) throw validationError(retry.error.issues, ["runtimeConfig", "retry"]);
   }
   if (settings.reportsTo)
     await requireManager(context.db, about.companyId, settings.reportsTo, about.agent?.id ?? null);

@@ -48,16 +48,10 @@ export interface Server {
  * Plays one scenario in a company of its own; many may be played beside each other.
  * @throws Error when a step fails, when the server does not come to rest, and when what was seen is not what the target says.
  */
-export async function replay(scenario: Scenario, server: Server): Promise<void> {
-  for (let left = scenario.tries ?? 1; ; left -= 1)
-    try {
-      return await playOnce(scenario, server);
-    } catch (error) {
-      if (left <= 1) throw error;
-    }
-}
-
-async function playOnce(scenario: Scenario, { client, rows, serverCwd }: Server): Promise<void> {
+export async function replay(
+  scenario: Scenario,
+  { client, rows, serverCwd }: Server,
+): Promise<void> {
   const scene = new Scene(scenario.id, client, serverCwd);
   try {
     await scene.company();

@@ -19,8 +19,6 @@ export interface Scenario {
   want?(scene: Scene, rows: Rows): void | Promise<void>;
   /** With "better": everything else is as recorded, but for the steps that this names. */
   apartFrom?(step: Row): boolean;
-  /** How often it is played, each time anew, until it shows what it must; default once. Why stands where it is set. */
-  tries?: number;
   /** Frames are recorded too. */
   ws?: boolean;
   /** Columns whose value the reference itself does not repeat. */

@@ -17,7 +17,10 @@ export function admitQueued(draft: Draft): boolean {
   for (;;) {
     const { state } = draft;
     if (freeSlots(state) === 0 || !isInvokable(state.agent.status)) return true;
-    if (draft.inputs.company.status !== "active") return true;
+    if (draft.inputs.company.status !== "active") {
+      draft.meetClosedGate();
+      return true;
+    }
     const next = state.runs.find((run) => run.phase === "queued" && !isDelayed(run));
     if (!next) return true;
     if (companyOverBudget(draft)) {

@@ -1,5 +1,6 @@
 // Limits: who is stopped at them, with which words, and what goes on.
 import { expect, test } from "vitest";
+import type { MailboxMessage } from "./delivery.js";
 import type { Cost } from "@reveille/shared/protocol/commands";
 import { companyOverBudget } from "./budget.js";
 import { Draft } from "./draft.js";
@@ -41,11 +42,10 @@ const cost = (micros: number, fields: Partial<Cost> = {}) =>
       ...fields,
     },
   }) as const;
-const progress = (run: RunState, costUsd: number, progressId = 1) =>
-  ({
-    kind: "run.progress",
-    body: { ...reportOf(run), progressId, events: [], usage: usd(costUsd) },
-  }) as const;
+const progress = (run: RunState, costUsd: number, progressId = 1): MailboxMessage => ({
+  kind: "run.progress",
+  body: { ...reportOf(run), progressId, events: [], usage: usd(costUsd) },
+});
 const company = (spentMicros: number) =>
   inputsOf({ company: { budgetMonthlyCents: 100, spentMicros } });
 

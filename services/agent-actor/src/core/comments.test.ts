@@ -3,14 +3,27 @@ import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import { expect, test } from "vitest";
 import type { LockOutcome } from "./delivery.js";
 import type { AgentState, Json } from "./state.js";
-import { agentOf, companyId, finishOf, idOf, inputsOf, reportOf, runOf, wakeOf } from "./testing/fixtures.js";
+import {
+  agentOf,
+  companyId,
+  finishOf,
+  idOf,
+  inputsOf,
+  reportOf,
+  runOf,
+  wakeOf,
+} from "./testing/fixtures.js";
 import { decided, effectsOf } from "./testing/given.js";
 
 const issueId = idOf("issue");
 const known = (locks: Readonly<Record<string, LockOutcome>> = {}) =>
   inputsOf({ issues: [issueId], locks });
 const comment = (name: string, scope: Json) =>
-  wakeOf({ id: `wake-${name}`, source: "automation", contextSnapshot: { ...scope, commentId: name } });
+  wakeOf({
+    id: `wake-${name}`,
+    source: "automation",
+    contextSnapshot: { ...scope, commentId: name },
+  });
 
 test("on a task: one follow-up behind what runs gathers them all, in order [T3] [T4] [B12]", () => {
   let state: AgentState = { ...agentOf(), runs: [runOf("running", { taskKey: "t" })] };

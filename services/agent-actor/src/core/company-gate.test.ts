@@ -1,11 +1,24 @@
 // A company that is paused or archived, or over its budget: nothing of it is woken or admitted, and nothing of it is lost.
 import { describe, expect, test } from "vitest";
 import type { AgentState, RunState } from "./state.js";
-import { agentOf, idOf, inputsOf, reportOf, runOf, startMs, finishOf, waitOf, wakeOf } from "./testing/fixtures.js";
+import {
+  agentOf,
+  idOf,
+  inputsOf,
+  reportOf,
+  runOf,
+  startMs,
+  finishOf,
+  waitOf,
+  wakeOf,
+} from "./testing/fixtures.js";
 import { decided, effectsOf, rowsOf } from "./testing/given.js";
 
 const issueId = idOf("issue");
-const having = (...runs: RunState[]): AgentState => ({ ...agentOf({ heartbeat: { intervalSec: 60 } }), runs });
+const having = (...runs: RunState[]): AgentState => ({
+  ...agentOf({ heartbeat: { intervalSec: 60 } }),
+  runs,
+});
 const closed = (status: string, known: Parameters<typeof inputsOf>[0] = {}) =>
   inputsOf({ ...known, company: { status } });
 
@@ -28,8 +41,13 @@ describe.each(["paused", "archived"])("a company that is %s", (status) => {
   });
   test("what is queued waits, and goes on when it is active again [B35]", () => {
     const state = having(runOf("running"), runOf("queued", { id: idOf("next"), taskKey: "next" }));
-    const message = { kind: "run.finished", body: { ...reportOf(state.runs[0]!), ...finishOf() } } as const;
+    const message = {
+      kind: "run.finished",
+      body: { ...reportOf(state.runs[0]!), ...finishOf() },
+    } as const;
     const ended = decided(state, message, { inputs: closed(status) });
+    // Should nobody tell it, it looks again by itself.
+    expect(ended.state.agent.nextRetryAtMs).toBe(startMs + 100 + 60_000);
     expect(ended.state.runs).toMatchObject([{ id: idOf("next"), phase: "queued" }]);
     const open = decided(ended.state, { kind: "admit", body: { actorType: "user" } });
     expect(open.state.runs).toMatchObject([{ id: idOf("next"), phase: "dispatched" }]);

@@ -8,7 +8,7 @@ import { Draft } from "./draft.js";
 import type { Decision } from "./decision.js";
 import type { Delivery, Inputs } from "./delivery.js";
 import {
-  admit,
+  onAdmit,
   onApprove,
   onCancelAll,
   onPause,
@@ -63,7 +63,7 @@ export function decide(state: AgentState, delivery: Delivery, inputs: Inputs): D
     case "cancel-all":
       return onCancelAll(draft, message.body);
     case "admit":
-      return admit(draft);
+      return onAdmit(draft);
     case "reset-session":
       return onResetSession(draft, message.body);
     case "cost":

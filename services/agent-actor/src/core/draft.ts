@@ -21,6 +21,7 @@ export class Draft {
   readonly #rows: Row[] = [];
   readonly #effects: Effect[] = [];
   readonly #wanted: LockRequest[] = [];
+  #gateMet = false;
   readonly #touched = new Map<string, Touched>();
 
   constructor(state: AgentState, delivery: Delivery, inputs: Inputs) {
@@ -138,6 +139,11 @@ export class Draft {
     this.#state = { ...this.#state, ...changes };
   }
 
+  /** The queue was looked at, and the company's gate was closed. */
+  meetClosedGate(): void {
+    this.#gateMet = true;
+  }
+
   done(verdict: Verdict | null = null, outcome: Outcome = "applied"): Decided {
     for (const run of this.#state.runs) this.#writeRun(run);
     this.#settleRetryTimer();
@@ -157,6 +163,8 @@ export class Draft {
     let earliest: number | null = null;
     for (const run of runs)
       if (isDelayed(run)) earliest = Math.min(run.notBeforeMs!, earliest ?? Infinity);
+    const lookAgainAtMs = this.#lookAgainAtMs();
+    if (lookAgainAtMs !== null) earliest = Math.min(lookAgainAtMs, earliest ?? Infinity);
     if (earliest === agent.nextRetryAtMs) return;
     this.changeAgent({ nextRetryAtMs: earliest });
     const nextRetryAt = earliest === null ? null : isoTime(earliest);
@@ -164,6 +172,18 @@ export class Draft {
     const row = { id: agentId, nextRetryAt, retryChanged: true };
     this.row({ table: "agents", op: "update", row });
     this.effect({ kind: "set-timer", timer: "retry", companyId, agentId, dueAtMs: earliest });
+  }
+  /**
+   * A queue that waits for its company looks again by itself: whoever opens the gate tells the agent, and
+   * that word can be lost with him. What was set stays until its timer comes, or nothing waits any more.
+   */
+  #lookAgainAtMs(): number | null {
+    const { agent, runs } = this.#state;
+    if (!runs.some((run) => run.phase === "queued" && !isDelayed(run))) return null;
+    const { message, atMs } = this.delivery;
+    const isIts = message.kind === "timer" && message.body.timer === "retry";
+    const set = isIts ? null : agent.nextRetryAtMs;
+    return set ?? (this.#gateMet ? atMs + closedGateMs : null);
   }
   #writeRun(run: RunState): void {
     const touched = this.#touched.get(run.id);
@@ -176,6 +196,9 @@ export class Draft {
     this.row({ table: "runs", op, row: { ...row, ...touched.columns } });
   }
 }
+
+/** A minute: cheap for a company that stays closed for months, short for one that was opened. */
+const closedGateMs = 60_000;
 
 /** What is to be written of a run when the decision is done. */
 interface Touched {

@@ -24,7 +24,9 @@ test.each(["queued", "waiting", "dispatched"] as const)(
 test("a restart asks nothing of the queue: it is admitted as if nothing had been [B2] [Z1]", () => {
   const state = having(runOf("queued", { createdAtMs: startMs - yearMs }));
   const body = { actorType: "system" } as const;
-  expect(decided(state, { kind: "admit", body }).state.runs).toMatchObject([{ phase: "dispatched" }]);
+  expect(decided(state, { kind: "admit", body }).state.runs).toMatchObject([
+    { phase: "dispatched" },
+  ]);
 });
 
 test("coalescing keeps nobody alive: the claim of a run that wakes keep joining expires all the same [B22]", () => {

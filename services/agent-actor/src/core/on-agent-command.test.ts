@@ -35,7 +35,10 @@ describe("pause and terminate", () => {
     ["pause", "paused"],
     ["terminate", "terminated"],
   ] as const)("%s cancels what is queued and what runs, by one path [X6] [B7]", (kind, status) => {
-    const decision = command(having("running", live("running"), live("dispatched"), live("queued")), kind);
+    const decision = command(
+      having("running", live("running"), live("dispatched"), live("queued")),
+      kind,
+    );
     expect(decision.state.agent.status).toBe(status);
     expect(decision.state.runs).toMatchObject([{ id: idOf("running"), phase: "cancelling" }]);
     expect(rowsOf(decision, "runEnds")).toMatchObject([
@@ -130,7 +133,11 @@ describe("resume", () => {
 
 describe("cancel-all and admit", () => {
   test("cancel-all ends every run with its reason and leaves the agent as it is", () => {
-    const decision = command(having("running", live("running"), live("queued")), "cancel-all", "stop");
+    const decision = command(
+      having("running", live("running"), live("queued")),
+      "cancel-all",
+      "stop",
+    );
     expect(decision.state).toMatchObject({
       agent: { status: "running" },
       runs: [{ phase: "cancelling", cancel: { reason: "stop" } }],
@@ -155,7 +162,9 @@ describe("delete", () => {
       { id: wait.requestId, status: "failed", waits: false, owesRelease: true },
       { status: "cancelled" },
     ]);
-    expect(effectsOf(decision, "release")).toMatchObject([{ owner: "wake", issueId: wait.issueId }]);
+    expect(effectsOf(decision, "release")).toMatchObject([
+      { owner: "wake", issueId: wait.issueId },
+    ]);
     expect(effectsOf(decision, "set-timer")).toMatchObject([{ timer: "heartbeat", dueAtMs: null }]);
     expect(rowsOf(decision, "agents").reduce((all, row) => ({ ...all, ...row }))).toMatchObject({
       status: "terminated",

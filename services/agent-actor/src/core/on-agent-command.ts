@@ -57,7 +57,7 @@ export function onResume(draft: Draft): Decision {
 export function onApprove(draft: Draft): Decision {
   if (draft.state.agent.status !== "pending_approval") return draft.done(null, "ignored");
   setStatus(draft, "idle");
-  return admit(draft);
+  return onAdmit(draft);
 }
 
 /** Ends every queued and running run; the agent stays as it is. */
@@ -67,8 +67,18 @@ export function onCancelAll(draft: Draft, { reason }: AgentCommand): Decision {
   return admit(draft);
 }
 
-/** Looks at the queue again: what kept it waiting (a company, a budget) may have changed. */
-export function admit(draft: Draft): Decision {
+/**
+ * Somebody says: look again. At the queue, because what kept it waiting (a company, a budget) may have
+ * changed, and at the timer, because a new agent's is known to nobody yet.
+ */
+export function onAdmit(draft: Draft): Decision {
+  const { id: agentId, companyId, nextTimerAtMs: dueAtMs } = draft.state.agent;
+  if (dueAtMs !== null)
+    draft.effect({ kind: "set-timer", timer: "heartbeat", companyId, agentId, dueAtMs });
+  return admit(draft);
+}
+
+function admit(draft: Draft): Decision {
   if (!admitQueued(draft)) return { kind: "needs", locks: draft.needed };
   return draft.done();
 }

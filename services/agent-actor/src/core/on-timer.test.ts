@@ -1,7 +1,15 @@
 import { isoTime } from "@reveille/shared/protocol/time";
 import { expect, test } from "vitest";
 import { decided, effectsOf } from "./testing/given.js";
-import { agentOf, claimOf, finishOf, reportOf, runOf, startMs, wakeOf } from "./testing/fixtures.js";
+import {
+  agentOf,
+  claimOf,
+  finishOf,
+  reportOf,
+  runOf,
+  startMs,
+  wakeOf,
+} from "./testing/fixtures.js";
 import type { AgentState } from "./state.js";
 
 const state = agentOf({ heartbeat: { intervalSec: 60 } });
@@ -73,7 +81,10 @@ test("wakes of other kinds do not push the timer away [B21]", () => {
   });
   const run = woken.state.runs[0]!;
   const ended = decided(
-    { ...woken.state, runs: [runOf("running", { ...run, phase: "running", claim: claimOf("one") })] },
+    {
+      ...woken.state,
+      runs: [runOf("running", { ...run, phase: "running", claim: claimOf("one") })],
+    },
     { kind: "run.finished", body: { ...reportOf(run), ...finishOf() } },
     { place: { atMs: due } },
   );

@@ -91,7 +91,9 @@ test("whatever the configuration, the policy is within its bounds", () => {
         heartbeat({ maxConcurrentRuns: value, maxQueuedRuns: value, intervalSec: value }),
         readPolicy({ heartbeat: { cron: value, timezone: value, catchUp: value } }),
         readPolicy({ retry: value }),
-        readPolicy({ retry: { lost: value, on: value, max: value, baseSec: value, maxSec: value } }),
+        readPolicy({
+          retry: { lost: value, on: value, max: value, baseSec: value, maxSec: value },
+        }),
         readPolicy({ retry: { max: 10, factor: value, jitter: value, pauseAfterFailures: value } }),
       ]) {
         expect(policy.maxConcurrentRuns).toSatisfy(
@@ -107,7 +109,9 @@ test("whatever the configuration, the policy is within its bounds", () => {
         expect(retry.max).toSatisfy((n: number) => Number.isInteger(n) && n >= 0 && n <= 10);
         for (const number of [0, retry.max]) {
           const delay = retryDelayMs(retry, number, "ffffffff-0000");
-          expect(delay).toSatisfy((ms: number) => Number.isInteger(ms) && ms >= 0 && ms <= 2 * dayMs);
+          expect(delay).toSatisfy(
+            (ms: number) => Number.isInteger(ms) && ms >= 0 && ms <= 2 * dayMs,
+          );
         }
       }
     }),

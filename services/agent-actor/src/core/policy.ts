@@ -1,4 +1,5 @@
 /** What an agent's `runtimeConfig` says about waking it, read leniently: a bad value is the default. */
+import { retryBounds } from "@reveille/shared/protocol/retry-settings";
 import { nextDueAfter, readTimetable } from "@reveille/shared/protocol/schedule";
 import type { Timetable } from "@reveille/shared/protocol/schedule";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
@@ -50,7 +51,7 @@ export function readPolicy(runtimeConfig: unknown): Policy {
     maxConcurrentRuns: wholeWithin(heartbeat["maxConcurrentRuns"], 1, 1, maxConcurrentRunsLimit),
     maxQueuedRuns: wholeWithin(heartbeat["maxQueuedRuns"], maxQueuedRunsDefault, 1, 10_000),
     pool: typeof pool === "string" && isPoolName(pool) ? pool : "default",
-    lossesMax: wholeWithin(asMap(config["retry"])["lost"], 1, 0, 5),
+    lossesMax: wholeWithin(asMap(config["retry"])["lost"], 1, 0, retryBounds.lost),
     retry: readRetryPolicy(runtimeConfig),
   };
 }

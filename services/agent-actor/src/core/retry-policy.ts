@@ -2,6 +2,7 @@
  * Which failures are tried again, how often and when, as an agent's `runtimeConfig.retry` says. Pure
  * arithmetic: the dice of the jitter are the id of the run that is to come. Knows no run and no state.
  */
+import { retryBounds } from "@reveille/shared/protocol/retry-settings";
 import { asMap, asNumber, within, wholeWithin } from "./config-values.js";
 import type { Ending } from "./outcome.js";
 
@@ -32,10 +33,6 @@ const defaults = {
   maxSec: 7_200,
   jitter: 0.25,
 };
-/** A list of 20 codes says more than any adapter has. */
-const codesMax = 20;
-/** A delay of a day at most: whoever waits longer should be woken by somebody. */
-const delayMaxSec = dayMs / 1_000;
 /** A week, the longest window of usage limits. An adapter that asks for more speaks of no passing failure. */
 export const retryHorizonMs = 7 * dayMs;
 
@@ -43,18 +40,23 @@ export const retryHorizonMs = 7 * dayMs;
 export function readRetryPolicy(runtimeConfig: unknown): RetryPolicy {
   const retry = asMap(asMap(runtimeConfig)["retry"]);
   const seconds = (key: "baseSec" | "maxSec"): number =>
-    Math.round(within(asNumber(retry[key], defaults[key]), 0, delayMaxSec) * 1_000);
+    Math.round(within(asNumber(retry[key], defaults[key]), 0, retryBounds.delaySec) * 1_000);
   const { on } = retry;
   return {
     on: Array.isArray(on)
-      ? on.filter((code): code is string => typeof code === "string").slice(0, codesMax)
+      ? on.filter((code): code is string => typeof code === "string").slice(0, retryBounds.codes)
       : defaults.on,
-    max: wholeWithin(retry["max"], defaults.max, 0, 10),
+    max: wholeWithin(retry["max"], defaults.max, 0, retryBounds.max),
     baseMs: seconds("baseSec"),
-    factor: within(asNumber(retry["factor"], defaults.factor), 1, 10),
+    factor: within(asNumber(retry["factor"], defaults.factor), 1, retryBounds.factor),
     maxMs: seconds("maxSec"),
     jitter: within(asNumber(retry["jitter"], defaults.jitter), 0, 1),
-    pauseAfterFailures: wholeWithin(retry["pauseAfterFailures"], 0, 0, 1_000),
+    pauseAfterFailures: wholeWithin(
+      retry["pauseAfterFailures"],
+      0,
+      0,
+      retryBounds.pauseAfterFailures,
+    ),
   };
 }
 

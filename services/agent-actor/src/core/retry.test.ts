@@ -62,7 +62,11 @@ describe("which failures", () => {
   });
   test.each([
     ["that was to be cancelled", agent(), runOf("cancelling")],
-    ["of a paused agent", { ...agent(), agent: { ...agent().agent, status: "paused" as const } }, runOf("running")],
+    [
+      "of a paused agent",
+      { ...agent(), agent: { ...agent().agent, status: "paused" as const } },
+      runOf("running"),
+    ],
     ["that is the last of its chain", agent(), runOf("running", { retryNumber: 2 })],
   ])("a run %s is not", (_, state, run) => {
     const decision = finish(having(state, run), timedOut);
@@ -129,7 +133,11 @@ describe("the chain", () => {
     expect(due.state.runs).toMatchObject([{ phase: "dispatched" }]);
   });
   test("without a slot it waits like any other, and needs no timer", () => {
-    const busy = having(delayed.state, runOf("running", { id: idOf("other") }), ...delayed.state.runs);
+    const busy = having(
+      delayed.state,
+      runOf("running", { id: idOf("other") }),
+      ...delayed.state.runs,
+    );
     const due = retryDue(busy, endMs + minuteMs);
     expect(due.state.runs[1]).toMatchObject({ phase: "queued" });
     expect(due.state.agent.nextRetryAtMs).toBeNull();
@@ -142,7 +150,11 @@ describe("the chain", () => {
     expect(ended.state.runs).toMatchObject([{ id: retryId, phase: "dispatched" }]);
   });
   test("whatever else is decided after its moment, its timer stands until it has come", () => {
-    const busy = having(delayed.state, runOf("running", { id: idOf("other") }), ...delayed.state.runs);
+    const busy = having(
+      delayed.state,
+      runOf("running", { id: idOf("other") }),
+      ...delayed.state.runs,
+    );
     const body = { ...reportOf(busy.runs[0]!), progressId: 1, events: [] };
     const atMs = endMs + 2 * minuteMs;
     const decision = decided(busy, { kind: "run.progress", body }, { place: { atMs } });
@@ -183,11 +195,9 @@ describe("the chain", () => {
 
 describe("what meets a run that waits for its time", () => {
   const wake = (source: "on_demand" | "automation", fields: Json = {}) =>
-    decided(
-      delayed.state,
-      wakeOf({ source, contextSnapshot: { taskKey: "t", ...fields } }),
-      { place: { atMs: endMs + 1_000 } },
-    );
+    decided(delayed.state, wakeOf({ source, contextSnapshot: { taskKey: "t", ...fields } }), {
+      place: { atMs: endMs + 1_000 },
+    });
   test("a wake of the same scope joins it, a comment too: its context has not gone out", () => {
     const joined = wake("automation", { commentId: "c" });
     expect(joined.verdict).toMatchObject({ outcome: "coalesced", run: { id: retryId } });
@@ -206,7 +216,10 @@ describe("what meets a run that waits for its time", () => {
     const other = decided(delayed.state, wakeOf({ contextSnapshot: { taskKey: "u" } }), {
       place: { atMs: endMs + 1_000 },
     });
-    expect(other.state.runs).toMatchObject([{ id: retryId, phase: "queued" }, { phase: "dispatched" }]);
+    expect(other.state.runs).toMatchObject([
+      { id: retryId, phase: "queued" },
+      { phase: "dispatched" },
+    ]);
   });
   test.each([
     ["cancel", { kind: "cancel", body: { runId: retryId, reason: "enough", ...by } }],
@@ -216,9 +229,7 @@ describe("what meets a run that waits for its time", () => {
   ] as const)("%s ends the chain, and with it the wake", (_, message) => {
     const decision = decided(delayed.state, message, { place: { atMs: endMs + 1_000 } });
     expect(decision.state.runs).toEqual([]);
-    expect(rowsOf(decision, "wakes")).toMatchObject([
-      { id: idOf("request"), status: "cancelled" },
-    ]);
+    expect(rowsOf(decision, "wakes")).toMatchObject([{ id: idOf("request"), status: "cancelled" }]);
     expect(decision.state.agent.nextRetryAtMs).toBeNull();
   });
 });
@@ -306,7 +317,10 @@ test("a retry that is due asks for the lock of its issue like any queued run [I2
   const issueId = idOf("issue");
   const run = runOf("queued", { id: retryId, issueId, notBeforeMs: endMs });
   const state = having({ ...agent(), agent: { ...agent().agent, nextRetryAtMs: endMs } }, run);
-  const message = { kind: "timer", body: { id: "retry:1", dueAtMs: endMs, timer: "retry" } } as const;
+  const message = {
+    kind: "timer",
+    body: { id: "retry:1", dueAtMs: endMs, timer: "retry" },
+  } as const;
   const waiting = decided(state, message, {
     inputs: inputsOf({ issues: [issueId], locks: { [retryId]: "waiting" } }),
     place: { atMs: endMs },

@@ -143,7 +143,11 @@ const expectedPending: typeof expectedGated = {
   ...expectedTerminated,
   approve: ["noted", "noted"],
 };
-const expectedOf = { paused: {}, terminated: expectedTerminated, pending_approval: expectedPending };
+const expectedOf = {
+  paused: {},
+  terminated: expectedTerminated,
+  pending_approval: expectedPending,
+};
 
 const names = Object.keys(messages) as MessageName[];
 

@@ -2,7 +2,7 @@
 import { uuidSchema } from "@reveille/shared/protocol/ids";
 import { z } from "zod";
 import type { Activity } from "../activity.js";
-import { insertAgent } from "../agent-creation.js";
+import { announceTimer, insertAgent } from "../agent-creation.js";
 import { checkSettings, newAgentSchema } from "../agent-settings.js";
 import { agentSchema, presentAgent } from "../agent-view.js";
 import { approvalSchema, insertApproval, presentApproval } from "../approvals.js";
@@ -85,6 +85,7 @@ export function agentHireRoutes(context: Context): AnyRoute[] {
           return { agent: made, approval: asked, entries: told };
         });
         for (const entry of entries) activity.tell(entry);
+        await announceTimer(context, agent);
         status(201);
         return { agent: presentAgent(agent), approval: approval && presentApproval(approval) };
       },

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { recordActivity } from "../activity.js";
 import type { Actor } from "../auth.js";
 import { configure } from "../agent-changes.js";
-import { insertAgent } from "../agent-creation.js";
+import { announceTimer, insertAgent } from "../agent-creation.js";
 import {
   agentPatchSchema,
   checkSettings,
@@ -84,6 +84,7 @@ const create = (context: Context): AnyRoute =>
         return { agent: made, entry: told };
       });
       context.activity.tell(entry);
+      await announceTimer(context, agent);
       status(201);
       return presentAgent(agent);
     },

@@ -20,8 +20,6 @@ const oneTickMs = 11_500;
 export const timerScenarios: readonly Scenario[] = [
   {
     id: "i01-timer-fires",
-    // With a period of a second, the next one may come between the first run and the end of the timer.
-    tries: 3,
     rows: ["M1", "M4"],
     title: "an interval of one second",
     why: "source timer, trigger system, heartbeat_timer; context scheduler, interval_elapsed",
@@ -34,7 +32,6 @@ export const timerScenarios: readonly Scenario[] = [
   },
   {
     id: "i03-timer-wakeOnDemand-false",
-    tries: 3,
     rows: ["M1"],
     title: "an interval, and wakeOnDemand is false",
     why: "the timer wakes all the same",

@@ -82,7 +82,10 @@ export class Runners {
     this.#say(claim, { kind: "run.progress", body });
   }
   finish(claim: Claim, exitCode: number, timedOut = false): void {
-    const body = { ...claimFields(claim), ...finishOf({ exitCode, timedOut, ...this.#saysOf(claim) }) };
+    const body = {
+      ...claimFields(claim),
+      ...finishOf({ exitCode, timedOut, ...this.#saysOf(claim) }),
+    };
     this.#end(claim, { kind: "run.finished", body });
   }
   lose(claim: Claim): void {

@@ -232,10 +232,14 @@ export class World {
       "no run that is ready is queued beside a free slot",
     );
     const delays = state.runs.filter(isDelayed).map(({ notBeforeMs }) => notBeforeMs!);
+    const { nextRetryAtMs } = state.agent;
     invariant(
-      state.agent.nextRetryAtMs === (delays.length > 0 ? Math.min(...delays) : null),
-      "the agent waits for the earliest of its delayed runs",
+      delays.length === 0 || (nextRetryAtMs !== null && nextRetryAtMs <= Math.min(...delays)),
+      "the agent wakes no later than the earliest of its delayed runs",
     );
+    // A queue that waits for its company sets the same timer.
+    const waits = state.runs.some(({ phase }) => phase === "queued");
+    invariant(nextRetryAtMs === null || waits, "no timer without a queued run");
     const gone = state.agent.deletedAtMs !== null;
     const lives = state.runs.length + state.waits.length > 0;
     invariant(!gone || !lives, "nothing lives of an agent that is gone");

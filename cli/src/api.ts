@@ -12,6 +12,7 @@ export interface Api {
   /** A list; an answer that is none is an error. */
   list(path: string): Promise<Row[]>;
   post(path: string, body?: unknown): Promise<Row>;
+  remove(path: string): Promise<Row>;
 }
 
 /** 30 s: longer than the gateway itself waits for a verdict before it answers 202. */
@@ -37,6 +38,7 @@ export function createApi(base: string): Api {
       return value as Row[];
     },
     post: async (path, body) => (await call("POST", path, body ?? {})) as Row,
+    remove: async (path) => (await call("DELETE", path)) as Row,
   };
 }
 

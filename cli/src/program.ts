@@ -4,10 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { registerAccess } from "./commands/access.js";
 import { registerAdministration } from "./commands/administration.js";
 import { registerDoctor } from "./commands/doctor.js";
+import { registerDeadLetters } from "./commands/dead-letters.js";
 import { registerLists } from "./commands/lists.js";
 import { registerRunsAtWork } from "./commands/runs-at-work.js";
+import { registerWaiting } from "./commands/waiting.js";
 import { registerWake } from "./commands/wake.js";
 import type { Action } from "./action.js";
 import { createContext } from "./context.js";
@@ -71,9 +74,12 @@ function createProgram(action: Action): Command {
     .exitOverride()
     .addHelpText("after", epilogue);
   registerAdministration(program, action);
+  registerAccess(program, action);
+  registerDeadLetters(program, action);
   registerLists(program, action);
   registerWake(program, action);
   registerRunsAtWork(program, action);
+  registerWaiting(program, action);
   registerDoctor(program, action);
   inheritExit(program);
   return program;

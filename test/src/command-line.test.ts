@@ -34,10 +34,17 @@ interface Ended {
   stdout: string;
   stderr: string;
 }
-function reveille(...args: string[]): Promise<Ended> {
-  const env = { ...process.env, REVEILLE_DATA_DIR: system.stack.dataDir.root, NO_COLOR: "1" };
+const reveille = (...args: string[]): Promise<Ended> => reveilleAs(undefined, ...args);
+/** With a credential in its environment. */
+function reveilleAs(apiKey: string | undefined, ...args: string[]): Promise<Ended> {
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    REVEILLE_DATA_DIR: system.stack.dataDir.root,
+    NO_COLOR: "1",
+    REVEILLE_API_KEY: apiKey,
+  };
   for (const name of ["NATS_URL", "DATABASE_URL", "REVEILLE_API_URL", "REVEILLE_COMPANY_ID"])
-    delete env[name as keyof typeof env];
+    delete env[name];
   return new Promise((resolve) => {
     execFile(
       process.execPath,
@@ -97,6 +104,53 @@ test("cancel --wait ends a run", async () => {
   expect(ended.code).toBe(0);
   expect(JSON.parse(ended.stdout)).toMatchObject({ id: run.id, status: "cancelled" });
   expect((await reveille("logs", run.id, "-f")).code).toBe(1);
+});
+
+test("a board token is made in the database, works, is listed without its value, and is revoked", async () => {
+  const made = await reveille("board-token", "create", "--name", "mine", "--days", "1", "--json");
+  const { id, token } = JSON.parse(made.stdout) as { id: string; token: string };
+  expect((await reveilleAs(token, "companies")).code).toBe(0);
+  const listed = await reveille("board-token", "list", "--json");
+  expect(listed.stdout).not.toContain(token);
+  const tokens = JSON.parse(listed.stdout) as { id: string; lastUsedAt: string | null }[];
+  expect(tokens.find((each) => each.id === id)?.lastUsedAt).not.toBeNull();
+  expect((await reveille("board-token", "revoke", id)).code).toBe(0);
+  expect((await reveille("board-token", "revoke", id)).code).toBe(4);
+  expect((await reveilleAs(token, "companies")).code).toBe(5);
+  const plain = await reveille("board-token", "create", "--company", "Nowhere");
+  expect(plain).toMatchObject({ code: 4, stdout: "" });
+});
+
+test("a queue shows what runs and what waits, a lock who holds it", async () => {
+  await reveille("wake", "Long");
+  const queue = await reveille("queue", "Long");
+  expect(queue.code).toBe(0);
+  expect(queue.stdout).toMatch(/^Long: .* of 1 slots/);
+  const { runs } = JSON.parse((await reveille("queue", "Long", "--json")).stdout) as {
+    runs: { runId: string }[];
+  };
+  expect(runs).toHaveLength(1);
+  expect((await reveille("cancel", runs[0]!.runId, "--wait")).code).toBe(0);
+  const { body } = await system.call("GET", "/companies");
+  const companyId = String((body as unknown as { id: string }[])[0]!.id);
+  const issue = await system.call("POST", `/companies/${companyId}/issues`, { title: "A" });
+  const lock = await reveille("lock", String(issue.body["identifier"]));
+  expect(lock).toMatchObject({ code: 0, stdout: `${String(issue.body["identifier"])} is free\n` });
+});
+
+test("a dead letter is shown, replayed and dropped", async () => {
+  const { rows } = await system.database.query<{ id: string; agentId: string }>(
+    `insert into dead_letters (company_id, agent_id, partition, generation, stream_seq, kind, stage, reason, payload_base64)
+     select company_id, id, partition, 1, 1, 'admit', 'commit', 'because', 'e30=' from agents where name in ('Good', 'Bad')
+     returning id`,
+  );
+  const [first, second] = rows.map(({ id }) => id);
+  expect((await reveille("dead-letters", first!)).stdout).toContain("because");
+  expect((await reveille("dead-letters", "replay", first!)).code).toBe(0);
+  expect((await reveille("dead-letters", "replay", first!)).code).toBe(4);
+  expect((await reveille("dead-letters", "drop", second!)).code).toBe(0);
+  expect((await reveille("dead-letters", "drop", "x")).code).toBe(2);
+  expect((await reveille("dead-letters", "--json")).stdout.trim()).toBe("[]");
 });
 
 test("exit codes tell bad input, not found, refused and unreachable apart", async () => {

@@ -1,13 +1,11 @@
-/** Commands for whoever runs the system: up, migrate, topology, dead-letters. */
+/** Commands for whoever runs the system: up, migrate, topology. */
 import type { Command } from "commander";
 import { migrate } from "@reveille/shared/postgres/migrate";
 import { defaultPartitionCount } from "@reveille/shared/protocol/partition";
 import type { Action } from "../action.js";
 import type { Context } from "../context.js";
-import { CliFailure, exitCodes, notFound, usageFailure } from "../failure.js";
+import { CliFailure, exitCodes, usageFailure } from "../failure.js";
 import { byteSize, formatTable, orDash } from "../output.js";
-import { readDeadLetter, readDeadLetters, withDatabase } from "../record.js";
-import { shortId } from "../run-view.js";
 import { readTopology } from "../topology-facts.js";
 
 export function registerAdministration(program: Command, action: Action): void {
@@ -41,19 +39,6 @@ no sample company, NATS_URL and DATABASE_URL for existing servers.`,
     .command("topology")
     .description("streams, buckets, generation, and which host owns which partitions")
     .action(action(({ context }) => showTopology(context)));
-  program
-    .command("dead-letters [id]")
-    .description(
-      "messages that could not be decoded, decided or committed; with an id: its payload",
-    )
-    .option("--limit <n>", "at most so many", "20")
-    .action(
-      action<{ limit: string }>(({ context, options, args }) =>
-        args[0] === undefined
-          ? listDeadLetters(context, options.limit)
-          : showDeadLetter(context, args[0]),
-      ),
-    );
 }
 
 async function showTopology(context: Context): Promise<void> {
@@ -108,39 +93,4 @@ function ranges(numbers: readonly number[]): string {
     else parts.push([number, number]);
   }
   return parts.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(", ") || "-";
-}
-
-async function listDeadLetters(context: Context, limitText: string): Promise<void> {
-  const limit = Number(limitText);
-  if (!Number.isInteger(limit) || limit < 1 || limit > 1_000)
-    throw usageFailure("--limit must be a whole number from 1 to 1000");
-  const letters = await withDatabase(context, (pool) => readDeadLetters(pool, limit));
-  context.output.document(letters);
-  context.output.line(
-    formatTable(
-      ["ID", "TIME", "STAGE", "KIND", "AGENT", "REASON"],
-      letters.map((row) => [
-        orDash(row["id"]),
-        orDash(row["createdAt"]),
-        orDash(row["stage"]),
-        orDash(row["kind"]),
-        shortId(row["agentId"]),
-        orDash(row["reason"]),
-      ]),
-    ),
-  );
-}
-
-async function showDeadLetter(context: Context, id: string): Promise<void> {
-  if (!/^\d{1,15}$/.test(id)) throw usageFailure("the id of a dead letter is a number");
-  const letter = await withDatabase(context, (pool) => readDeadLetter(pool, Number(id)));
-  if (!letter) throw notFound(`no dead letter ${id}`);
-  context.output.document(letter);
-  for (const [key, value] of Object.entries(letter)) {
-    if (key !== "payloadBase64") context.output.line(`${key}: ${orDash(value)}`);
-  }
-  const payload = letter["payloadBase64"];
-  // As JSON text: a payload is hostile until shown otherwise, and must not drive the terminal.
-  if (typeof payload === "string")
-    context.output.line(`payload: ${JSON.stringify(Buffer.from(payload, "base64").toString())}`);
 }

@@ -3,7 +3,8 @@
  * every mode, it is never better than none. Without one the caller is the board where nobody logs in,
  * and nobody anywhere else. What a caller may see is decided by company, here and nowhere else.
  */
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import { boardTokenPrefix, hashToken } from "@reveille/shared/credentials/stored-token";
 import { looksLikeRunToken, verifyRunToken } from "@reveille/shared/credentials/run-token";
 import type { RunIdentity } from "@reveille/shared/credentials/run-token";
 import type { Pool } from "@reveille/shared/postgres/pool";
@@ -28,13 +29,8 @@ export type Actor = Board | Agent;
 /** The only person there is without logins. */
 const localBoard: Actor = { type: "board", id: "local-board", companyId: null };
 
-/** What a board token begins with; agent keys begin with `pcp_`, as Paperclip's do. */
-export const boardTokenPrefix = "rvb_";
 /** Of keys and board tokens: ours have 52 characters, other systems' keys of our agents may be longer. */
 const tokenCharsMax = 512;
-
-/** What a token is stored as: it is random, so a plain hash tells nothing and can be looked up. */
-export const hashKey = (token: string): string => createHash("sha256").update(token).digest("hex");
 
 export interface Credential {
   authorization?: string | undefined;
@@ -87,8 +83,8 @@ const bearerOf = (authorization: string): string | undefined =>
 async function ofStoredToken(pool: Pool, token: string): Promise<Actor | null> {
   if (token.length > tokenCharsMax) return null;
   return token.startsWith(boardTokenPrefix)
-    ? ofBoardToken(pool, hashKey(token))
-    : ofAgentKey(pool, hashKey(token));
+    ? ofBoardToken(pool, hashToken(token))
+    : ofAgentKey(pool, hashToken(token));
 }
 
 /** `last_used_at` is for people: a minute is exact enough, and spares a write for each request. */

@@ -202,7 +202,7 @@ describe("dead letters", () => {
     const id = await insertLetter();
     const path = `/api/dead-letters/${id}/replay`;
     const answers = await Promise.all([gateway.call("POST", path), gateway.call("POST", path)]);
-    expect(answers.map(({ status }) => status).sort()).toEqual([202, 404]);
+    expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([202, 404]);
     const heard = await eventually("it is in the mailbox", () =>
       rig.actor.heard.filter((each) => each.agentId === agentId && each.kind === "cancel"),
     );

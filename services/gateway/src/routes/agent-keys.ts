@@ -1,12 +1,11 @@
 /** API keys of agents. The token is shown once; kept is its hash. */
-import { randomBytes } from "node:crypto";
+import { newAgentKey } from "@reveille/shared/credentials/stored-token";
 import { rowSchema } from "@reveille/shared/postgres/row-schema";
 import { agentApiKeys } from "@reveille/shared/postgres/schema";
 import { and, eq, isNull, sql } from "@reveille/shared/postgres/sql";
 import { uuidSchema } from "@reveille/shared/protocol/ids";
 import { z } from "zod";
 import { recordActivity } from "../activity.js";
-import { hashKey } from "../auth.js";
 import type { Context } from "../context.js";
 import { conflict, notFound } from "../errors.js";
 import { agentParams, agentQuery, findAgent } from "../lookup.js";
@@ -39,15 +38,14 @@ const create = (context: Context): AnyRoute =>
       const agent = await findAgent(context.db, actor, params.agentId, query.companyId);
       if (agent.status === "pending_approval" || agent.status === "terminated")
         throw conflict(`Cannot create keys for ${agent.status.replace("_", " ")} agents`);
-      // 24 random bytes: as long as Paperclip's, far beyond guessing.
-      const token = `pcp_${randomBytes(24).toString("hex")}`;
+      const { token, hash } = newAgentKey();
       const [key] = await context.db
         .insert(agentApiKeys)
         .values({
           agentId: agent.id,
           companyId: agent.companyId,
           name: body.name,
-          keyHash: hashKey(token),
+          keyHash: hash,
         })
         .returning();
       await recordActivity(context, {

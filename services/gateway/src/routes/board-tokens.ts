@@ -1,11 +1,11 @@
 /** Credentials of people. The token is shown once; kept is its hash. */
-import { randomBytes } from "node:crypto";
+import { newBoardToken } from "@reveille/shared/credentials/stored-token";
 import { rowSchema } from "@reveille/shared/postgres/row-schema";
 import { boardTokens } from "@reveille/shared/postgres/schema";
 import { and, eq, isNull, sql } from "@reveille/shared/postgres/sql";
 import { uuidSchema } from "@reveille/shared/protocol/ids";
 import { z } from "zod";
-import { boardTokenPrefix, hashKey, mayEnter, requireOperator } from "../auth.js";
+import { mayEnter, requireOperator } from "../auth.js";
 import type { Actor } from "../auth.js";
 import type { Context } from "../context.js";
 import { badField, notFound } from "../errors.js";
@@ -53,15 +53,14 @@ export function boardTokenRoutes({ db }: Context): AnyRoute[] {
         const expiresAt = body.expiresAt ? new Date(body.expiresAt) : null;
         if (expiresAt && expiresAt.getTime() <= Date.now())
           throw badField(["expiresAt"], "must be in the future");
-        // 24 random bytes, as an agent's key: far beyond guessing.
-        const token = `${boardTokenPrefix}${randomBytes(24).toString("hex")}`;
+        const { token, hash } = newBoardToken();
         const [row] = await db
           .insert(boardTokens)
           .values({
             name: body.name,
             companyId: body.companyId ?? null,
             expiresAt,
-            tokenHash: hashKey(token),
+            tokenHash: hash,
           })
           .returning();
         if (!row) throw new Error("the insert returned no row");

@@ -57,30 +57,7 @@ export function agentHireRoutes(context: Context): AnyRoute[] {
                 issueIds,
               })
             : null;
-          const about = { companyId, actor, runId };
-          const told: Activity[] = [
-            {
-              ...about,
-              action: "agent.hire_created",
-              entityType: "agent",
-              entityId: made.id,
-              details: {
-                name: made.name,
-                role: made.role,
-                requiresApproval: waits,
-                approvalId: asked?.id ?? null,
-                issueIds,
-              },
-            },
-          ];
-          if (asked)
-            told.push({
-              ...about,
-              action: "approval.created",
-              entityType: "approval",
-              entityId: asked.id,
-              details: { type: asked.type, linkedAgentId: made.id },
-            });
+          const told = hireEntries({ companyId, actor, runId }, made, asked, issueIds);
           for (const entry of told) await activity.write(tx, entry);
           return { agent: made, approval: asked, entries: told };
         });
@@ -91,6 +68,36 @@ export function agentHireRoutes(context: Context): AnyRoute[] {
       },
     }),
   ];
+}
+
+function hireEntries(
+  about: Pick<Activity, "companyId" | "actor" | "runId">,
+  made: AgentRow,
+  asked: { id: string; type: string } | null,
+  issueIds: readonly string[],
+): Activity[] {
+  const hired = {
+    ...about,
+    action: "agent.hire_created",
+    entityType: "agent",
+    entityId: made.id,
+    details: {
+      name: made.name,
+      role: made.role,
+      requiresApproval: asked !== null,
+      approvalId: asked?.id ?? null,
+      issueIds,
+    },
+  };
+  if (!asked) return [hired];
+  const approval = {
+    ...about,
+    action: "approval.created",
+    entityType: "approval",
+    entityId: asked.id,
+    details: { type: asked.type, linkedAgentId: made.id },
+  };
+  return [hired, approval];
 }
 
 /** What the board reads before it decides; secrets are hidden, the agent's row has them. */

@@ -8,6 +8,7 @@ import { boardTokenPrefix, hashToken } from "@reveille/shared/credentials/stored
 import { looksLikeRunToken, verifyRunToken } from "@reveille/shared/credentials/run-token";
 import type { RunIdentity } from "@reveille/shared/credentials/run-token";
 import type { Pool } from "@reveille/shared/postgres/pool";
+import { createBadCredentials } from "./bad-credentials.js";
 import type { DeploymentMode } from "./config.js";
 import { forbidden, HttpError, notFound, unauthorized } from "./errors.js";
 
@@ -36,8 +37,10 @@ export interface Credential {
   authorization?: string | undefined;
   /** From a query, where a WebSocket client in a browser has to put it. */
   token?: string | undefined;
+  /** Where it comes from. */
+  address: string;
 }
-/** @throws HttpError 401 for a credential that nobody knows, or for none where one is needed. */
+/** @throws HttpError 401 for a credential that nobody knows, or for none where one is needed; 429 for too many. */
 export type Authenticate = (credential: Credential) => Promise<Actor>;
 
 export interface AuthenticateOptions {
@@ -48,28 +51,38 @@ export interface AuthenticateOptions {
 }
 
 export function createAuthenticate({ pool, mode, tokenSecret }: AuthenticateOptions): Authenticate {
-  return async ({ authorization, token }) => {
+  const bad = createBadCredentials();
+  return async ({ authorization, token, address }) => {
     if (authorization === undefined && token === undefined) {
       if (mode === "local_trusted") return localBoard;
       throw unauthorized();
     }
     const shown = authorization === undefined ? token : bearerOf(authorization);
     if (!shown) throw unauthorized();
-    const actor = looksLikeRunToken(shown)
-      ? await ofRunToken(pool, tokenSecret && verifyRunToken(tokenSecret, shown, Date.now()))
-      : await ofStoredToken(pool, shown);
-    if (!actor) throw unauthorized();
-    return actor;
+    if (looksLikeRunToken(shown)) {
+      // Its signature is checked first: guessing costs nothing here, and no run waits for its neighbour's mistakes.
+      const run = tokenSecret === null ? null : verifyRunToken(tokenSecret, shown, Date.now());
+      return found(run && (await ofRunToken(pool, run)));
+    }
+    bad.admit(address, shown);
+    const actor = await ofStoredToken(pool, shown);
+    bad.note(address, shown, actor !== null);
+    return found(actor);
   };
+}
+
+function found(actor: Actor | null): Actor {
+  if (!actor) throw unauthorized();
+  return actor;
 }
 
 /** Is this still a credential? Only a clear no ends what it opened: a database that is away says nothing. */
 export async function isAllowed(
   authenticate: Authenticate,
-  { authorization, token }: Credential,
+  credential: Credential,
 ): Promise<boolean> {
   try {
-    await authenticate({ authorization, token });
+    await authenticate(credential);
     return true;
   } catch (error) {
     return !(error instanceof HttpError && error.status === 401);
@@ -132,8 +145,7 @@ async function ofAgentKey(pool: Pool, hash: string): Promise<Actor | null> {
 const mayCall = "a.status not in ('terminated', 'pending_approval') and a.deleted_at is null";
 
 /** Valid while that attempt of that run is running: until its process tree is dead, also when a cancel was asked. */
-async function ofRunToken(pool: Pool, run: RunIdentity | null | ""): Promise<Actor | null> {
-  if (!run) return null;
+async function ofRunToken(pool: Pool, run: RunIdentity): Promise<Actor | null> {
   const { rowCount } = await pool.query(
     `select 1 from heartbeat_runs r join agents a on a.id = r.agent_id and ${mayCall}
      where r.id = $1 and r.company_id = $2 and r.agent_id = $3 and r.status = 'running'

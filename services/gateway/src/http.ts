@@ -11,7 +11,7 @@ import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { EventStream, PlainText } from "./answer.js";
 import { isAllowed, requireBoard, requireOperator } from "./auth.js";
-import type { Actor, Authenticate } from "./auth.js";
+import type { Actor, Authenticate, Credential } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
 import type { Metrics } from "./metrics.js";
@@ -142,7 +142,7 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
         actor,
         runId: runIdOf(request, actor),
         header: (name: string) => headerOf(request, name),
-        stillAllowed: () => isAllowed(options.authenticate, request.headers),
+        stillAllowed: () => isAllowed(options.authenticate, credentialOf(request)),
         status: (code: number) => void reply.code(code),
       };
       const answer = await route.handle(call);
@@ -167,6 +167,11 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
 /** What routes that need no credential are called by; they look at nobody. */
 const anybody: Actor = { type: "agent", id: "", companyId: "", run: null };
 
+const credentialOf = ({ headers, ip }: FastifyRequest): Credential => ({
+  authorization: headers.authorization,
+  address: ip,
+});
+
 /** @throws HttpError 401, 403. */
 async function actorOf(
   request: FastifyRequest,
@@ -174,7 +179,7 @@ async function actorOf(
   authenticate: Authenticate,
 ): Promise<Actor> {
   if (route.open) return anybody;
-  const actor = await authenticate({ authorization: request.headers.authorization });
+  const actor = await authenticate(credentialOf(request));
   if (route.boardOnly) requireBoard(actor);
   if (route.operatorOnly) requireOperator(actor);
   return actor;

@@ -92,6 +92,7 @@ export function serveSockets(options: SocketServerOptions): { close(): void } {
       const credential = {
         authorization: request.headers.authorization,
         token: url.searchParams.get("token") ?? undefined,
+        address: request.socket.remoteAddress ?? "",
       };
       const actor = await authenticate(credential);
       return { credential, serve: await route.admit({ id, query: url.searchParams, actor }) };

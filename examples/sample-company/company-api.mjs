@@ -22,7 +22,7 @@ export async function call(method, path, body) {
     headers: {
       "content-type": "application/json",
       "x-reveille-run-id": run.runId,
-      // Its own key makes a comment the agent's own; without one it would be the board's.
+      // The run's own token: what is written with it is this agent's, in this run.
       ...(process.env.REVEILLE_API_KEY
         ? { authorization: `Bearer ${process.env.REVEILLE_API_KEY}` }
         : {}),

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Endpoints } from "./endpoints.js";
-import { callApi, postRow, textOf, type Row } from "./http-client.js";
+import { postRow, textOf } from "./http-client.js";
 
 const repository = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -17,10 +17,17 @@ interface SampleAgent {
   readonly title: string;
   readonly program: string;
   readonly intervalSec?: number;
+  readonly permissions?: { readonly canCreateAgents: boolean };
 }
 
 const AGENTS: readonly SampleAgent[] = [
-  { name: "Archivist", title: "Looks at the repository", program: "archivist.mjs" },
+  {
+    name: "Archivist",
+    title: "Looks at the repository",
+    program: "archivist.mjs",
+    // Who assigns issues to others has to be one who may hire them.
+    permissions: { canCreateAgents: true },
+  },
   { name: "Builder", title: "Works on issues", program: "builder.mjs" },
   { name: "Reviewer", title: "Checks what Builder did", program: "reviewer.mjs" },
   {
@@ -56,21 +63,12 @@ async function createAgent(http: string, companyId: string, agent: SampleAgent):
   const created = await postRow(http, `/companies/${companyId}/agents`, {
     name: agent.name,
     title: agent.title,
+    ...(agent.permissions ? { permissions: agent.permissions } : {}),
     adapterType: "process",
     adapterConfig,
     ...(agent.intervalSec
       ? { runtimeConfig: { heartbeat: { enabled: true, intervalSec: agent.intervalSec } } }
       : {}),
   });
-  const id = textOf(created, "id");
-  await giveKey(http, id, adapterConfig);
-  return id;
-}
-
-/** A key of its own makes what the agent writes its own; otherwise each of its comments would wake the assignee. */
-async function giveKey(http: string, agentId: string, adapterConfig: Row): Promise<void> {
-  const key = await postRow(http, `/agents/${agentId}/keys`, { name: "sample" });
-  await callApi(http, "PATCH", `/agents/${agentId}`, {
-    adapterConfig: { ...adapterConfig, env: { REVEILLE_API_KEY: textOf(key, "token") } },
-  });
+  return textOf(created, "id");
 }

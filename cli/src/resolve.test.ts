@@ -20,6 +20,7 @@ const api: Api = {
   get: (path) => Promise.reject(new Error(`not asked for: ${path}`)),
   list: (path) => Promise.resolve(lists[path] ?? []),
   post: () => Promise.reject(new Error("nothing is written")),
+  remove: () => Promise.reject(new Error("nothing is removed")),
 };
 
 const failureOf = async (work: Promise<unknown>): Promise<CliFailure> => {

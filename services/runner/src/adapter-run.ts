@@ -25,7 +25,12 @@ import { boundedInvocation } from "./core/invocation.js";
 import { createStopLine } from "./core/stop.js";
 import type { LostReason, StopLine } from "./core/stop.js";
 import { warningEvent } from "./warning-event.js";
-import { makePrivateFolder, removePrivateFolder } from "./private-folders.js";
+import {
+  makePrivateFolder,
+  privateFile,
+  removePrivateFile,
+  removePrivateFolder,
+} from "./private-folders.js";
 import type { Prepared } from "./prepare.js";
 import { runProcess } from "./process-run.js";
 import type { RunLog } from "./run-log.js";
@@ -151,14 +156,19 @@ function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): Ad
     get stop() {
       return line.stop?.kind ?? null;
     },
-    signal: line.signal,
-    final: line.final,
+    get signal() {
+      return line.signal;
+    },
+    get final() {
+      return line.final;
+    },
     log: (stream, chunk) => {
       log.write(stream, Buffer.from(chunk));
       return passed;
     },
     tail: (stream, bytesMax) => log.tail(stream, bytesMax),
     privateFolder: () => launches.privateFolder(),
+    privateFile: () => launches.privateFile(),
     invoked: (invocation) => launches.invoked(invocation),
     warn: (message) => tell(warningEvent(message)),
     report: (used) => launches.report(used),
@@ -180,6 +190,7 @@ class Launches {
   readonly #parts: AdapterRunParts;
   #told = false;
   #folder: string | null = null;
+  #file: string | null = null;
   #current: { end: Promise<ProcessEnd>; line: StopLine } | null = null;
 
   constructor(parts: AdapterRunParts) {
@@ -209,7 +220,13 @@ class Launches {
     return (this.#folder ??= makePrivateFolder(workDir, execution.runId, execution.attempt));
   }
 
+  privateFile(): string {
+    const { workDir, execution } = this.#parts;
+    return (this.#file ??= privateFile(workDir, execution.runId, execution.attempt));
+  }
+
   close(): void {
+    if (this.#file) void removePrivateFile(this.#file, this.#parts.logger);
     if (this.#folder) void removePrivateFolder(this.#folder, this.#parts.logger);
     this.#folder = null;
   }

@@ -91,6 +91,7 @@ class TrialRun implements Trial {
       },
       tail: (stream, bytesMax) => this.#tails[stream].subarray(-bytesMax).toString(),
       privateFolder: () => this.#folder,
+      privateFile: () => join(this.#folder, "file"),
       invoked: (invocation) => void this.invocations.push(invocation),
       warn: (message) => void this.warnings.push(message),
       report: (used) => void this.reports.push(used),

@@ -105,6 +105,8 @@ export interface AdapterContext {
   readonly tail: (stream: OutputStream, bytesMax: number) => string;
   /** A folder of this attempt alone, absolute; made by the first call, removed with all in it at the end. */
   readonly privateFolder: () => string;
+  /** The name of a file of this attempt alone, absolute; not there yet, removed at the end. Cheaper than a folder. */
+  readonly privateFile: () => string;
   /** Tells the event "adapter invocation", once; `launch` does it where nobody has. */
   readonly invoked: (invocation: Invocation) => void;
   /** An event of level `warn`: at most 1,000 characters of it are kept. */

@@ -54,7 +54,7 @@ export async function runExecution(
         "adapter_unknown",
       ),
     );
-  const preparation = await prepare(parts, execution, granted, line.signal);
+  const preparation = await prepare(parts, execution, granted, line);
   // Whatever could not be had then: nobody wants it any more.
   if (line.stop) return notStarted(cancelledBeforeStart);
   if (!preparation.ok) return notStarted(preparation.result);

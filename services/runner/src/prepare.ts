@@ -2,6 +2,7 @@
  * What an attempt needs before its adapter begins: secrets, configuration, workspace, environment,
  * access to the API. What cannot be had is a failed result; nothing has been started then.
  */
+import type { StopLine } from "./core/stop.js";
 import type { Execution, RunResult } from "@reveille/shared/protocol/execution";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { NamedRef } from "@reveille/shared/protocol/secrets";
@@ -48,18 +49,18 @@ const unresolved = (message: string): Preparation => ({
   result: failedResult(message, "secret_unresolved"),
 });
 
-/** @param signal aborted when the run is to end: nothing is waited for any more. */
+/** @param line its signal says when the run is to end: nothing is waited for any more. */
 export async function prepare(
   parts: PrepareParts,
   execution: Execution,
   { claimId, token }: Granted,
-  signal: AbortSignal,
+  line: Pick<StopLine, "signal">,
 ): Promise<Preparation> {
   const { inherited, apiUrl, workDir, secrets } = parts;
   const refs = secretRefsOf(execution.adapterConfig);
   let values: readonly string[] = [];
   if (refs.length > 0) {
-    const answer = await secrets.resolve(execution, claimId, refs, signal);
+    const answer = await secrets.resolve(execution, claimId, refs, line.signal);
     if (!answer.ok) return unresolved(answer.message);
     values = answer.values;
   }

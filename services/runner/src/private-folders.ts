@@ -2,7 +2,8 @@
  * A folder for one attempt, which no other attempt knows and which goes with it. What a runner that was
  * killed has left is removed once no attempt can be alive any more that old.
  */
-import { mkdirSync, mkdtempSync, readdirSync, statSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Logger } from "@reveille/shared/runtime/log";
 
@@ -16,6 +17,19 @@ export function makePrivateFolder(workDir: string, runId: string, attempt: numbe
   const parent = parentOf(workDir);
   mkdirSync(parent, { recursive: true, mode: 0o700 });
   return mkdtempSync(`${parent}/${runId}.${attempt}.`);
+}
+
+/** Names a file that is not there yet, beside these folders, for a process to write: an absolute path. */
+export function privateFile(workDir: string, runId: string, attempt: number): string {
+  const parent = parentOf(workDir);
+  if (!existsSync(parent)) mkdirSync(parent, { recursive: true, mode: 0o700 });
+  // Random beside the run's own id: nobody writes there by accident, or before its time.
+  return `${parent}/${runId}.${attempt}.${randomUUID()}`;
+}
+
+/** Removes such a file if it has come to be. Never rejects. */
+export async function removePrivateFile(path: string, logger: Logger): Promise<void> {
+  if (existsSync(path)) await removePrivateFolder(path, logger);
 }
 
 /**

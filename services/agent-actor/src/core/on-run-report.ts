@@ -44,7 +44,8 @@ export function onRunFinished(draft: Draft, report: RunFinished): Decision {
   const run = claimedRun(draft, report);
   if (typeof run === "string") return answered(draft, report, "finished", run);
   for (const event of report.events) appendEvent(draft, run.id, event);
-  const result = mergeReported(report.result, run.reported?.patch ?? {});
+  const patch = run.reported?.patch;
+  const result = patch ? mergeReported(report.result, patch) : report.result;
   endRun(draft, draft.run(run.id)!, outcomeOf(result, run.cancel), { result, sealed: report });
   enforceBudget(draft);
   pauseIfFailing(draft);

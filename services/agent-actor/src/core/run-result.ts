@@ -64,6 +64,8 @@ export function resultJson({ resultJson: json, summary }: RunResult): Json | nul
  */
 export function boundJson(json: Json): Json {
   const text = JSON.stringify(json);
+  // Nearly always: as UTF-8, each character is at most three bytes.
+  if (text.length * 3 <= jsonBytesMax) return json;
   const bytes = bytesOf(text);
   if (bytes <= jsonBytesMax) return json;
   const cut = { reason: `this was ${bytes} bytes, at most ${jsonBytesMax} are kept` };

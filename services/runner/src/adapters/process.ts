@@ -41,7 +41,7 @@ export const processAdapter = defineAdapter({
     const read = configSchema.safeParse(context.config);
     if (!read.success) return failedResult(issueText(read.error));
     const { args, cwd } = read.data;
-    const path = `${context.privateFolder()}/result`;
+    const path = context.privateFile();
     const file = watchResultFile(path, (used) => context.report(used));
     const end = await context.launch({
       command,

@@ -59,18 +59,22 @@ export function runEnvironment(parts: EnvironmentParts): RunEnvironment {
   const { inherited: base, secretNames } = parts;
   const env = asMap(parts.config["env"]);
   const added: Record<string, string> = {};
-  for (const [name, value] of Object.entries(facts(parts)))
-    for (const prefix of prefixes) added[`${prefix}${name}`] = value;
+  for (const [name, value] of Object.entries(facts(parts))) {
+    // The names are ours, and none of them is a secret's.
+    added[`REVEILLE_${name}`] = value;
+    added[`PAPERCLIP_${name}`] = value;
+  }
+  const shown: Record<string, string> = { ...added };
   // The agent's own key stands in place of the token, whatever name it has it under.
   const own = prefixes.map((prefix) => plainValue(env[`${prefix}API_KEY`])).find(notBlank);
   const key = own ?? parts.token;
-  if (key !== null) for (const prefix of prefixes) added[`${prefix}API_KEY`] = key;
-
-  const shown: Record<string, string> = {};
+  for (const prefix of key === null ? [] : prefixes) {
+    added[`${prefix}API_KEY`] = key!;
+    shown[`${prefix}API_KEY`] = hiddenValue;
+  }
   const refused: string[] = [];
   let unresolved: string | null = null;
   const all: Record<string, string> = { ...base, ...added };
-  for (const [name, value] of Object.entries(added)) shown[name] = shownValue(name, value);
   for (const [name, binding] of Object.entries(env)) {
     const value = plainValue(binding);
     if (!namePattern.test(name)) refused.push(`${name.slice(0, 80)}: is not a variable name`);

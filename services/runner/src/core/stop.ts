@@ -37,25 +37,38 @@ export interface StopLine {
 export function createStopLine(): StopLine {
   let current: Stop | null = null;
   const listeners: ((stop: Stop) => void)[] = [];
-  const stopping = new AbortController();
-  const finishing = new AbortController();
+  // Made when somebody asks: most runs end without, and a controller costs more than the rest of this.
+  let stopping: AbortController | null = null;
+  let finishing: AbortController | null = null;
+  let finished = false;
   return {
     get stop() {
       return current;
     },
-    signal: stopping.signal,
-    final: finishing.signal,
+    get signal() {
+      stopping ??= new AbortController();
+      if (current) stopping.abort();
+      return stopping.signal;
+    },
+    get final() {
+      finishing ??= new AbortController();
+      if (finished) finishing.abort();
+      return finishing.signal;
+    },
     ask: (stop) => {
       const next = strongerStop(current, stop);
       if (next === current) return;
       current = next;
-      stopping.abort();
+      stopping?.abort();
       for (const listener of listeners) listener(next);
     },
     listen: (listener) => {
       listeners.push(listener);
       if (current) listener(current);
     },
-    finish: () => finishing.abort(),
+    finish: () => {
+      finished = true;
+      finishing?.abort();
+    },
   };
 }

@@ -56,13 +56,19 @@ function formsOf(values: Iterable<string>): Buffer[] {
   const forms = new Set<string>();
   for (const value of values) {
     if (Buffer.byteLength(value) < secretBytesMin) continue;
+    forms.add(value);
+    // Tokens have one form only: the way of most runs.
+    if (plainPattern.test(value)) continue;
     const lines = value.split(/[\r\n]+/).map((line) => line.trim());
     const telling = lines.length > 1 ? lines.filter((line) => line.length >= tellingBytes) : [];
     const inJson = JSON.stringify(value).slice(1, -1);
-    for (const form of [value, inJson, inUrl(value), ...telling]) forms.add(form);
+    for (const form of [inJson, inUrl(value), ...telling]) forms.add(form);
   }
   return [...forms].map((form) => Buffer.from(form));
 }
+
+/** Looks the same in JSON and in a URL. */
+const plainPattern = /^[\w.~-]+$/;
 
 /** Half a surrogate pair has no form in a URL. */
 const inUrl = (value: string): string => encodeURIComponent(value.replaceAll(/\p{Cs}/gu, "\uFFFD"));
@@ -161,7 +167,21 @@ function masked(value: unknown, text: (given: string) => string, depth: number):
   if (typeof value !== "object" || value === null) return value;
   if (depth > depthMax) return stars;
   if (Array.isArray(value)) return value.map((inner) => masked(inner, text, depth + 1));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, inner]) => [text(key), masked(inner, text, depth + 1)]),
-  );
+  const shown: Record<string, unknown> = {};
+  for (const key in value)
+    if (Object.hasOwn(value, key))
+      define(shown, text(key), masked((value as Record<string, unknown>)[key], text, depth + 1));
+  return shown;
+}
+
+/** An own property whatever its name is. */
+function define(target: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === "__proto__")
+    Object.defineProperty(target, key, {
+      value,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+  else target[key] = value;
 }

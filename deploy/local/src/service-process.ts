@@ -44,6 +44,16 @@ export interface ServiceProcess {
   stop(waitMs: number): Promise<void>;
 }
 
+/**
+ * An actor host makes and forgets many small values in each batch: with a larger young generation few of them are
+ * copied before they die (10 % of its processor time in a burst). A runner forks, and a small heap forks faster.
+ */
+const nodeFlags: Readonly<Record<ServiceName, readonly string[]>> = {
+  gateway: [],
+  "agent-actor": ["--max-semi-space-size=64"],
+  runner: [],
+};
+
 /** Measured 0.3-0.5 s for Node with our imports; a loaded machine that also recovers a database needs far longer. */
 const READY_TIMEOUT_MS = 60_000;
 const FIRST_PAUSE_MS = 200;
@@ -108,7 +118,8 @@ export async function startServiceProcess(options: ServiceProcessOptions): Promi
 function spawnService(options: ServiceProcessOptions): ChildProcess {
   const log = openLog(options.logFile);
   try {
-    const child = spawn(process.execPath, ["--enable-source-maps", options.entry], {
+    const flags = ["--enable-source-maps", ...nodeFlags[options.name]];
+    const child = spawn(process.execPath, [...flags, options.entry], {
       env: options.env,
       stdio: ["ignore", log, log, "ipc"],
       // A group of its own: Ctrl-C in the terminal reaches the supervisor alone, which stops services in their order.

@@ -43,7 +43,7 @@ test("a short run sends nothing on its way", async () => {
 test("a run that lasts tells soon, then at most once a second, with rising numbers", async () => {
   const progress = make();
   progress.tell(event("a"));
-  await vi.advanceTimersByTimeAsync(60);
+  await vi.advanceTimersByTimeAsync(260);
   for (let at = 1; at <= 29; at += 1) {
     progress.used({ costUsd: at });
     await vi.advanceTimersByTimeAsync(100);
@@ -58,7 +58,7 @@ test("a run that lasts tells soon, then at most once a second, with rising numbe
 test("an answer is no news: with nothing to tell nothing is sent", async () => {
   const progress = make();
   progress.tell(event("a"));
-  await vi.advanceTimersByTimeAsync(60);
+  await vi.advanceTimersByTimeAsync(260);
   answered[0]!();
   await vi.advanceTimersByTimeAsync(10_000);
   expect(sent).toHaveLength(1);
@@ -69,7 +69,7 @@ test("nothing overtakes a report that could not be stored, until it is answered"
   store = () => Promise.resolve(false);
   const progress = make();
   progress.tell(event("a"));
-  await vi.advanceTimersByTimeAsync(60);
+  await vi.advanceTimersByTimeAsync(260);
   progress.tell(event("b"));
   await vi.advanceTimersByTimeAsync(10_000);
   expect(sent).toHaveLength(1);
@@ -85,7 +85,7 @@ test("the end waits for what is on its way, and never for an answer", async () =
   store = () => new Promise((resolve) => (stored = resolve));
   const progress = make();
   progress.tell(event("a"));
-  await vi.advanceTimersByTimeAsync(60);
+  await vi.advanceTimersByTimeAsync(260);
   progress.tell(event("b"));
   let closed = false;
   const closing = progress.close().then((rest) => {

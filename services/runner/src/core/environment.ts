@@ -58,23 +58,26 @@ export function inheritedEnvironment(
 export function runEnvironment(parts: EnvironmentParts): RunEnvironment {
   const { inherited: base, secretNames } = parts;
   const env = asMap(parts.config["env"]);
-  const added: Record<string, string> = {};
-  for (const [name, value] of Object.entries(facts(parts))) {
+  const all: Record<string, string> = { ...base };
+  const shown: Record<string, string> = {};
+  const given = facts(parts);
+  for (const name in given) {
+    // A variable cannot hold NUL; the wake's context may.
+    const value = given[name]?.replaceAll("\0", "");
+    if (value === undefined) continue;
     // The names are ours, and none of them is a secret's.
-    added[`REVEILLE_${name}`] = value;
-    added[`PAPERCLIP_${name}`] = value;
+    all[`REVEILLE_${name}`] = shown[`REVEILLE_${name}`] = value;
+    all[`PAPERCLIP_${name}`] = shown[`PAPERCLIP_${name}`] = value;
   }
-  const shown: Record<string, string> = { ...added };
   // The agent's own key stands in place of the token, whatever name it has it under.
   const own = prefixes.map((prefix) => plainValue(env[`${prefix}API_KEY`])).find(notBlank);
   const key = own ?? parts.token;
   for (const prefix of key === null ? [] : prefixes) {
-    added[`${prefix}API_KEY`] = key!;
+    all[`${prefix}API_KEY`] = key!;
     shown[`${prefix}API_KEY`] = hiddenValue;
   }
   const refused: string[] = [];
   let unresolved: string | null = null;
-  const all: Record<string, string> = { ...base, ...added };
   for (const [name, binding] of Object.entries(env)) {
     const value = plainValue(binding);
     if (!namePattern.test(name)) refused.push(`${name.slice(0, 80)}: is not a variable name`);
@@ -116,7 +119,7 @@ export const shownValue = (name: string, value: string): string =>
   secretPattern.test(name) ? hiddenValue : value;
 
 /** Who runs, and why; without prefix. Absent facts are absent variables. */
-function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string, string> {
+function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string, string | null> {
   const text = (...names: string[]): string | null => {
     for (const name of names) {
       const value = context[name];
@@ -129,7 +132,7 @@ function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string,
     : [];
   const workspace = asMap(context["paperclipWorkspace"]);
   const hints = context["paperclipWorkspaces"];
-  const found: Record<string, string | null> = {
+  return {
     AGENT_ID: execution.agentId,
     COMPANY_ID: execution.companyId,
     API_URL: apiUrl,
@@ -149,11 +152,6 @@ function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string,
     WORKSPACE_REPO_REF: string(workspace["repoRef"]),
     WORKSPACES_JSON: Array.isArray(hints) && hints.length > 0 ? JSON.stringify(hints) : null,
   };
-  const set: Record<string, string> = {};
-  // A variable cannot hold NUL; the wake's context may.
-  for (const [name, value] of Object.entries(found))
-    if (value !== null) set[name] = value.replaceAll("\0", "");
-  return set;
 }
 
 /** A binding is text, `{ type: "plain", value }`, or a reference (null here: not resolved). */

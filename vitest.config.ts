@@ -48,13 +48,27 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
+      // Whole fleets in one process, in simulated time: no server, no real clock.
+      {
+        resolve: { alias },
+        test: {
+          name: "simulation",
+          include: ["test/src/simulation/**/*.test.ts"],
+          testTimeout: 120_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
       // Two at once: each file starts servers of its own, and most of the time waits for them.
-      system("system", ["test/src/*.test.ts", "test/src/{gateway,public,runner}/**/*.test.ts"], {
-        groupOrder: 1,
-        maxWorkers: 2,
-      }),
+      system(
+        "system",
+        ["test/src/*.test.ts", "test/src/{contract,gateway,public,runner,verify}/**/*.test.ts"],
+        {
+          groupOrder: 1,
+          maxWorkers: 2,
+        },
+      ),
       // Whole systems under faults and load, and recordings in which time matters: alone, or they would measure each other.
-      system("cluster", ["test/src/{cluster,conformance}/**/*.test.ts"], {
+      system("cluster", ["test/src/{cluster,conformance,faults}/**/*.test.ts"], {
         groupOrder: 2,
         maxWorkers: 1,
       }),

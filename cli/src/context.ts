@@ -3,7 +3,7 @@
  * Closes what it opened.
  */
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { createApi } from "./api.js";
@@ -30,7 +30,7 @@ export interface Context {
   readonly subjects: Subjects;
   readonly output: Output;
   /** Connects on the first call, as a client without privileges. @throws CliFailure (unreachable). */
-  bus(): Promise<Bus>;
+  bus(): Promise<NatsBus>;
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function createContext(given: GlobalOptions): Context {
   const company = given.company ?? (process.env["REVEILLE_COMPANY_ID"] || undefined);
   const options = company === undefined ? given : { ...given, company };
   const system = findSystem(options);
-  let bus: Promise<Bus> | undefined;
+  let bus: Promise<NatsBus> | undefined;
   return {
     options,
     system,
@@ -59,7 +59,7 @@ export function createContext(given: GlobalOptions): Context {
 }
 
 /** Connects with the address's own credentials, if any. @throws CliFailure (unreachable). */
-export async function connectClient(url: string): Promise<Bus> {
+export async function connectClient(url: string): Promise<NatsBus> {
   try {
     return await connectBus({ url, name: "reveille-cli", connectTimeoutMs });
   } catch (error) {

@@ -3,7 +3,7 @@
  * with the API asked now and then because events are told and not kept.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { followLog } from "@reveille/shared/nats/log-stream";
 import type { Row } from "./api.js";
 import type { Context } from "./context.js";
@@ -51,7 +51,7 @@ export async function waitForRun(context: Context, target: FollowTarget): Promis
 /** The final row; rejects when the API does not answer, or when the signal says that nobody waits any more. */
 async function untilOver(
   context: Context,
-  bus: Bus,
+  bus: NatsBus,
   target: FollowTarget,
   signal: AbortSignal,
 ): Promise<Row> {

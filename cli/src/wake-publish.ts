@@ -2,7 +2,7 @@
  * A wake on NATS, as anybody may publish it: one message to the agent's subject, with a header that
  * says where the verdict goes. Everything it uses is described in docs/nats.md.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { headers } from "@reveille/shared/protocol/headers";
 import { newId } from "@reveille/shared/protocol/ids";
@@ -31,7 +31,7 @@ const verdictTimeoutMs = 10_000;
  * @throws CliFailure `refused` when JetStream does not take it, `unreachable` when nothing answers.
  */
 export async function publishWake(
-  bus: Bus,
+  bus: NatsBus,
   subjects: Subjects,
   target: WakeTarget,
   wake: PublicWake,
@@ -59,7 +59,7 @@ export async function publishWake(
 }
 
 function awaitVerdict(
-  bus: Bus,
+  bus: NatsBus,
   replyTo: string,
   wakeId: string,
 ): { answer: Promise<WakeAnswer>; stop: () => void } {

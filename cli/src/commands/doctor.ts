@@ -1,7 +1,7 @@
 /** `reveille doctor`: looks at everything once, says what is wrong and how to mend it. Changes nothing. */
 import { statfs } from "node:fs/promises";
 import type { Command } from "commander";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Action } from "../action.js";
 import { connectClient } from "../context.js";
@@ -74,10 +74,10 @@ async function checkHttp({ api }: Context): Promise<Check> {
 }
 
 /** Everything that NATS alone tells; gives the connection for what needs Postgres too. */
-async function checkNats(context: Context, checks: Check[]): Promise<Bus | undefined> {
+async function checkNats(context: Context, checks: Check[]): Promise<NatsBus | undefined> {
   const { system } = context;
   const shown = system.nats.replace(/\/\/[^@/]*@/, "//");
-  let bus: Bus;
+  let bus: NatsBus;
   try {
     bus = await connectClient(system.serviceNats ?? system.nats);
   } catch (error) {
@@ -118,7 +118,7 @@ async function checkNats(context: Context, checks: Check[]): Promise<Bus | undef
 
 async function checkPostgres(
   context: Context,
-  bus: Bus | undefined,
+  bus: NatsBus | undefined,
   checks: Check[],
 ): Promise<void> {
   const mend = "Is Postgres running, and is DATABASE_URL right?";
@@ -138,7 +138,7 @@ async function checkPostgres(
 /** What is only right when NATS and Postgres agree. */
 async function checkTogether(
   context: Context,
-  bus: Bus,
+  bus: NatsBus,
   pool: Pool,
   checks: Check[],
 ): Promise<void> {

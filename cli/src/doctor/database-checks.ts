@@ -1,5 +1,5 @@
 /** Postgres as doctor sees it, and what is written there: ownership, hosts, stuck runs, what is owed. */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { firstStoredFrom } from "@reveille/shared/nats/inspection";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import type { Pool } from "@reveille/shared/postgres/pool";
@@ -81,7 +81,7 @@ export async function checkOwnership(pool: Pool): Promise<Check[]> {
 }
 
 /** The oldest undecided message of each partition. */
-export async function checkLag(bus: Bus, pool: Pool, subjects: Subjects): Promise<Check> {
+export async function checkLag(bus: NatsBus, pool: Pool, subjects: Subjects): Promise<Check> {
   const name = "mailbox lag";
   const { mailbox } = topologyNames(subjects.prefix);
   const partitions = await readPartitions(pool);

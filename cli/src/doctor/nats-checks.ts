@@ -1,6 +1,6 @@
 /** NATS as doctor sees it: reachable, new enough, with the streams and buckets that must exist as they must be. */
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { inspectServer, inspectStream } from "@reveille/shared/nats/inspection";
 import { defaultSizes, topology, topologyNames } from "@reveille/shared/protocol/topology";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
@@ -15,7 +15,7 @@ const apiLevelFloor = 2;
 const fillWarn = 0.7;
 const fillFail = 0.8;
 
-export async function checkServer(bus: Bus): Promise<Check[]> {
+export async function checkServer(bus: NatsBus): Promise<Check[]> {
   const facts = await inspectServer(bus);
   const [major = 0, minor = 0] = facts.version.split(".").map(Number);
   const isOld = major < versionFloor[0] || (major === versionFloor[0] && minor < versionFloor[1]);
@@ -39,7 +39,7 @@ export async function checkServer(bus: Bus): Promise<Check[]> {
 
 /** Streams and buckets, read back and compared with what this version would make. */
 export async function checkTopology(
-  bus: Bus,
+  bus: NatsBus,
   subjects: Subjects,
   generation: number,
   partitionCount: number,

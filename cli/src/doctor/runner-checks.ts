@@ -1,6 +1,6 @@
 /** Runners as doctor sees them: who is alive, with how many slots, and how their processes are held together. */
 import { openBucket } from "@reveille/shared/nats/bucket";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { runnerLeaseSchema } from "@reveille/shared/protocol/execution";
 import type { RunnerLease } from "@reveille/shared/protocol/execution";
 import { topologyNames } from "@reveille/shared/protocol/topology";
@@ -8,7 +8,7 @@ import { fail, ok, warn } from "./check.js";
 import type { Check } from "./check.js";
 
 /** The leases that stand now. */
-export async function readRunnerLeases(bus: Bus, prefix: string): Promise<RunnerLease[]> {
+export async function readRunnerLeases(bus: NatsBus, prefix: string): Promise<RunnerLease[]> {
   const bucket = await openBucket(bus, topologyNames(prefix).runnerLeases);
   const keys = await bucket.keys();
   const entries = await Promise.all(keys.map((key) => bucket.get(key)));

@@ -12,7 +12,7 @@ import { createCompanies } from "./shell/companies.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
 import { removeDeletedAgents } from "./shell/deleted-agents.js";
-import { createFailpoint } from "./shell/failpoint.js";
+import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import { announceGap } from "./shell/gap.js";
 import { startHealth } from "./shell/health.js";
 import { Host } from "./shell/host.js";
@@ -43,7 +43,16 @@ const reconcileAgeMs = 5_000;
 
 export async function startAgentActor(config: ActorConfig, logger: Logger): Promise<Started> {
   const hostId = newId();
-  const connections = await openConnections(config, hostId, logger);
+  return startHost(config, hostId, await openConnections(config, hostId, logger), logger);
+}
+
+/** Starts a host on its ports: real ones, or those of a simulation. */
+export async function startHost(
+  config: ActorConfig,
+  hostId: string,
+  connections: Connections,
+  logger: Logger,
+): Promise<Started> {
   const tools = await assembleTools(config, hostId, connections, logger);
   const parts = { ...tools, ...assembleHost(config, hostId, connections, tools, logger) };
   const { host, timers, scheduler, owed } = parts;
@@ -86,15 +95,17 @@ async function assembleTools(
   connections: Connections,
   logger: Logger,
 ) {
-  const { bus, pool, leasePool, subjects, names, publisher } = connections;
+  const { bus, clock, streams, pool, leasePool, subjects, names, publisher } = connections;
   const lease = createHostLease(leasePool, {
     hostId,
     ttlMs: config.REVEILLE_HOST_LEASE_TTL_MS,
     version,
+    clock,
     logger,
   });
   const trusted = (): boolean => lease.trusted;
   const activations = createActivations({
+    clock,
     idleMs: config.REVEILLE_RESIDENT_IDLE_MS,
     residentMax: config.REVEILLE_RESIDENT_MAX,
   });
@@ -103,18 +114,21 @@ async function assembleTools(
   const leases = await createRunnerLeases(
     connections.runnerLeases,
     config.REVEILLE_RUNNER_LEASE_TTL_MS,
+    clock,
   );
-  const owed = createOwedReleases(pool, logger);
-  const timers = createTimers({ pool, publisher, subjects, logger, trusted });
+  const owed = createOwedReleases(pool, clock, logger);
+  const timers = createTimers({ pool, clock, publisher, subjects, logger, trusted });
   const performer = new Performer({
     bus,
+    clock,
+    streams,
     pool,
     publisher,
     subjects,
     names,
     locks,
     owed,
-    tokens: createRunTokens(config.keys.tokenSecret, logger),
+    tokens: createRunTokens(config.keys.tokenSecret, clock, logger),
     setTimer: (timer) => timers.set(timer),
     logger,
   });
@@ -143,13 +157,14 @@ function assembleHost(
   tools: Awaited<ReturnType<typeof assembleTools>>,
   logger: Logger,
 ) {
-  const { bus, pool, leasePool, subjects, names } = connections;
+  const { bus, clock, streams, pool, leasePool, subjects, names } = connections;
   const { lease, trusted, activations, companies, locks, perform, reconciling, timers } = tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
     pool: leasePool,
     bus,
+    clock,
     subjects,
     lease,
     logger,
@@ -157,7 +172,8 @@ function assembleHost(
     openPartition: (row) => new Partition(row, partitionContext),
   });
   const partitionContext: PartitionContext = {
-    bus,
+    clock,
+    streams,
     pool,
     logger,
     subjects,
@@ -182,6 +198,7 @@ function assembleHost(
     lost: (number) => host.lost(number, "the partition's row says so"),
   };
   const scheduler: Scheduler = new Scheduler({
+    clock,
     pool,
     logger,
     activations,
@@ -233,31 +250,31 @@ function startPeriods(
   parts: Parts & { lockBucket: LockBucketWatch },
   logger: Logger,
 ) {
-  const { bus, subjects, names, keeper, pool } = connections;
+  const { clock, streams, subjects, names, keeper, pool } = connections;
   const { host, timers, activations, companies, reconciling, trusted, lockBucket } = parts;
-  const trimmer = new Trimmer(bus, subjects, names.mailbox);
+  const trimmer = new Trimmer(streams, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
   return [
     // A third of the lease: two renewals may fail before it is in danger.
-    every(config.REVEILLE_HOST_LEASE_TTL_MS / 3, "renew", logger, () => host.beat()),
-    every(2_000, "topology", logger, () => keepTopology(keeper)),
+    every(clock, config.REVEILLE_HOST_LEASE_TTL_MS / 3, "renew", logger, () => host.beat()),
+    every(clock, 2_000, "topology", logger, () => keepTopology(keeper)),
     // As often as the keeper looks, who makes it.
-    every(2_000, "lock bucket", logger, () => lockBucket.check()),
-    every(1_000, "trim", logger, () =>
+    every(clock, 2_000, "lock bucket", logger, () => lockBucket.check()),
+    every(clock, 1_000, "trim", logger, () =>
       trimmer.trim(
         partitions().map(({ row }) => row),
         host.generation,
         trusted,
       ),
     ),
-    every(1_000, "companies", logger, () => companies.refresh()),
-    every(10_000, "reconcile", logger, () =>
+    every(clock, 1_000, "companies", logger, () => companies.refresh()),
+    every(clock, 10_000, "reconcile", logger, () =>
       reconcile(reconciling, readOnes(host), reconcileAgeMs),
     ),
-    every(10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
-    every(10_000, "passivation", logger, () => activations.sweep()),
-    every(600_000, "retention", logger, () => removeOld(pool)),
+    every(clock, 10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
+    every(clock, 10_000, "passivation", logger, () => activations.sweep()),
+    every(clock, 600_000, "retention", logger, () => removeOld(pool)),
     // Whoever deleted an agent wants it gone soon; without one this is a look at an empty index.
-    every(5_000, "deleted agents", logger, () => removeDeletedAgents(pool)),
+    every(clock, 5_000, "deleted agents", logger, () => removeDeletedAgents(pool)),
   ];
 }

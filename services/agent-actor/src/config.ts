@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
 import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
-import { failpointPattern } from "./shell/failpoint.js";
+import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 
 const shape = {
   ...commonShape,
@@ -28,7 +28,10 @@ const shape = {
   /** For tests alone: where this process ends as if by kill -9, for example `after-commit:3`. */
   REVEILLE_FAILPOINT: z
     .string()
-    .regex(failpointPattern, "must be a place and a number, for example after-commit:3")
+    .regex(
+      failpointPattern,
+      "must be a place and a number, for example after-commit:3 or after-commit:3:freeze",
+    )
     .optional(),
 };
 

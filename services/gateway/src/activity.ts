@@ -2,7 +2,7 @@
  * The activity log: one row per thing that somebody did through the gateway, and one live event.
  * The row belongs to the transaction of what it tells; the event follows the commit.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { Queryable } from "@reveille/shared/postgres/sql";
 import { activityLog } from "@reveille/shared/postgres/schema";
 import type { EventFrame } from "@reveille/shared/protocol/events";
@@ -25,7 +25,7 @@ export interface ActivityLog {
   tell(activity: Activity): void;
 }
 
-export function createActivityLog(bus: Bus, subjects: Subjects): ActivityLog {
+export function createActivityLog(bus: NatsBus, subjects: Subjects): ActivityLog {
   const rowOf = (activity: Activity) => ({
     ...requester(activity.actor),
     companyId: activity.companyId,

@@ -2,7 +2,7 @@
  * Which adapters there are: what the leases of living runners say, beside those that every runner has.
  * What an adapter is like, and whether it would work, is asked of a runner; nothing of it is kept long.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import { decodePayload, encodePayload } from "@reveille/shared/protocol/codec";
@@ -43,7 +43,7 @@ export interface Adapters {
 }
 
 export function createAdapters(
-  bus: Bus,
+  bus: NatsBus,
   subjects: Subjects,
   bucketName: string,
   logger: Logger,
@@ -103,7 +103,11 @@ export function createAdapters(
 }
 
 /** The living runners as of a moment ago, or as they were last known. */
-function leaseReader(bus: Bus, bucketName: string, logger: Logger): () => Promise<RunnerFacts[]> {
+function leaseReader(
+  bus: NatsBus,
+  bucketName: string,
+  logger: Logger,
+): () => Promise<RunnerFacts[]> {
   let bucket: Bucket | undefined;
   let known: RunnerFacts[] = [];
   let readAt = -Infinity;

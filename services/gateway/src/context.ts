@@ -1,5 +1,5 @@
 /** What the routes share: the stores, the bus and the parts built on them. Holds no state of its own. */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Database, Pool } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
@@ -19,7 +19,7 @@ import type { OwedWakes } from "./owed-wakes.js";
 import type { WakeSubmitter } from "./wake-submitter.js";
 
 export interface Context {
-  bus: Bus;
+  bus: NatsBus;
   pool: Pool;
   db: Database;
   subjects: Subjects;

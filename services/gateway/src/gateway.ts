@@ -1,6 +1,6 @@
 /** Wires the gateway's parts and starts them; the one place where they meet. */
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import { createDatabase, createPool } from "@reveille/shared/postgres/pool";
@@ -46,7 +46,7 @@ export async function startGateway(config: GatewayConfig, logger: Logger): Promi
     size: config.REVEILLE_DATABASE_POOL,
     onError: (error) => logger.warn({ err: error }, "a database connection broke"),
   });
-  let bus: Bus | undefined;
+  let bus: NatsBus | undefined;
   try {
     await checkSchema(pool);
     bus = await connectBus({
@@ -69,7 +69,7 @@ async function createContext(
   config: GatewayConfig,
   logger: Logger,
   pool: Pool,
-  bus: Bus,
+  bus: NatsBus,
 ): Promise<Context> {
   const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
   const mode = config.REVEILLE_DEPLOYMENT_MODE;
@@ -115,7 +115,7 @@ async function serve(
   config: GatewayConfig,
   logger: Logger,
   pool: Pool,
-  bus: Bus,
+  bus: NatsBus,
 ): Promise<Started> {
   const context = await createContext(config, logger, pool, bus);
   const { authenticate, metrics, mode, owed, publisher, wakes } = context;

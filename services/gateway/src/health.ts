@@ -1,5 +1,5 @@
 /** Whether the servers that the gateway needs answer, now and in time. */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { Pool } from "@reveille/shared/postgres/pool";
 
 /** A server that answers no ping within this is away. */
@@ -7,7 +7,7 @@ const pingMs = 2_000;
 
 /** Asks both; never throws. */
 export async function pingServers(
-  bus: Bus,
+  bus: NatsBus,
   pool: Pool,
 ): Promise<{ nats: boolean; postgres: boolean }> {
   const [nats, postgres] = await Promise.all([

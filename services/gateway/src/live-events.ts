@@ -2,7 +2,7 @@
  * A company's live events, fanned out: one NATS subscription per company however many listeners
  * there are. Frames are told, not kept.
  */
-import type { Bus, BusSubscription } from "@reveille/shared/nats/bus";
+import type { NatsBus, BusSubscription } from "@reveille/shared/nats/bus";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { z } from "zod";
@@ -37,7 +37,7 @@ export interface LiveEvents {
 const askAnywayMs = 500;
 const askPauseMs = 20;
 
-export function createLiveEvents(bus: Bus, subjects: Subjects, logger: Logger): LiveEvents {
+export function createLiveEvents(bus: NatsBus, subjects: Subjects, logger: Logger): LiveEvents {
   const companies = new Map<string, { listeners: Set<Listener>; subscription: BusSubscription }>();
 
   const listen = (companyId: string, listener: Listener): (() => void) => {

@@ -2,7 +2,7 @@
  * Keeps wakes out while the mailbox stream is nearly full, so that reports of runs still fit. Looks
  * at the stream at most every two seconds, and only while somebody wants to wake.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { streamFacts } from "@reveille/shared/nats/stream-facts";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { overloaded } from "./errors.js";
@@ -18,7 +18,7 @@ export interface MailboxGauge {
 const fillMax = 0.8;
 const lookEveryMs = 2_000;
 
-export function createMailboxGauge(bus: Bus, stream: string, logger: Logger): MailboxGauge {
+export function createMailboxGauge(bus: NatsBus, stream: string, logger: Logger): MailboxGauge {
   let fill = 0;
   let lookedAt = Number.NEGATIVE_INFINITY;
   let looking: Promise<void> | null = null;

@@ -4,7 +4,7 @@
  * wake is accepted and its verdict can be asked for later.
  */
 import { RuntimeError } from "@reveille/shared/errors";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { decodePayload, encodePayload } from "@reveille/shared/protocol/codec";
@@ -34,7 +34,7 @@ export interface WakeSubmitter {
   close(): void;
 }
 export interface WakeSubmitterOptions {
-  bus: Bus;
+  bus: NatsBus;
   subjects: Subjects;
   publisher: StoredPublisher;
   pool: Pool;

@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus, BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
+import type { BusMessage, BusSubscription, NatsBus } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { ensurePoolConsumer, openWorkQueue } from "@reveille/shared/nats/work-queue";
@@ -63,6 +63,7 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
 }
 
 interface Shared extends Omit<RunnerParts, "draining"> {
+  bus: NatsBus;
   close(): Promise<void>;
 }
 
@@ -72,7 +73,7 @@ async function connectParts(
   logger: Logger,
 ): Promise<Shared> {
   const subjects = createSubjects(config.subjectPrefix);
-  const connect = (name: string): Promise<Bus> =>
+  const connect = (name: string): Promise<NatsBus> =>
     connectBus({
       url: config.natsUrl,
       credsFile: config.natsCredsFile,

@@ -6,7 +6,7 @@ import { Kvm } from "@nats-io/kv";
 import type { KV } from "@nats-io/kv";
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { brokerUnavailable } from "../errors.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 export interface BucketEntry {
   key: string;
@@ -34,7 +34,7 @@ const isLost = (error: unknown): boolean =>
   error instanceof JetStreamApiError && error.code === 10071;
 
 /** Opens an existing bucket. @throws RuntimeError `BrokerUnavailable`, from each operation too. */
-export async function openBucket(bus: Bus, name: string): Promise<Bucket> {
+export async function openBucket(bus: NatsBus, name: string): Promise<Bucket> {
   const kv: KV = await guarded(name, () => new Kvm(bus.js).open(name, { bindOnly: true }));
   return {
     get: async (key) => {

@@ -22,11 +22,8 @@ export interface BusSubscription {
 }
 export type BusState = "connected" | "disconnected" | "closed";
 
+/** Core NATS, as services use it; a port, which the simulation fills too. */
 export interface Bus {
-  /** The raw client; only files of this folder use it. */
-  readonly connection: NatsConnection;
-  readonly js: JetStreamClient;
-  readonly jsm: JetStreamManager;
   readonly serverVersion: string;
   /** Fire and forget, dropped while disconnected beyond the client's buffer. */
   publish(
@@ -55,6 +52,14 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** A bus on a real connection. */
+export interface NatsBus extends Bus {
+  /** The raw client; only files of this folder use it. */
+  readonly connection: NatsConnection;
+  readonly js: JetStreamClient;
+  readonly jsm: JetStreamManager;
+}
+
 export interface BusOptions {
   url: string;
   /** Shown by the server's monitoring. */
@@ -68,7 +73,7 @@ export interface BusOptions {
 }
 
 /** Connects. @throws RuntimeError `BrokerUnavailable` when the server cannot be reached in time. */
-export async function connectBus(options: BusOptions): Promise<Bus> {
+export async function connectBus(options: BusOptions): Promise<NatsBus> {
   const connection = await open(options);
   const js = jetstream(connection);
   const jsm = await jetstreamManager(connection, { checkAPI: false });

@@ -4,7 +4,7 @@
  */
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { brokerUnavailable } from "../errors.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 export interface StreamFacts {
   name: string;
@@ -35,7 +35,7 @@ export interface ServerFacts {
 }
 
 /** What the server says of itself. @throws RuntimeError `BrokerUnavailable` when JetStream is off. */
-export async function inspectServer(bus: Bus): Promise<ServerFacts> {
+export async function inspectServer(bus: NatsBus): Promise<ServerFacts> {
   const info = await asked("JetStream", () => bus.jsm.getAccountInfo());
   return {
     version: bus.serverVersion,
@@ -48,7 +48,7 @@ export async function inspectServer(bus: Bus): Promise<ServerFacts> {
 }
 
 /** One stream; null when there is none of that name. A bucket is the stream `KV_<bucket>`. */
-export async function inspectStream(bus: Bus, name: string): Promise<StreamFacts | null> {
+export async function inspectStream(bus: NatsBus, name: string): Promise<StreamFacts | null> {
   try {
     const { config, state, created } = await bus.jsm.streams.info(name);
     return {
@@ -78,7 +78,7 @@ export async function inspectStream(bus: Bus, name: string): Promise<StreamFacts
 
 /** Durable consumers of a stream, with what they have not delivered and not seen acknowledged. */
 export async function inspectConsumers(
-  bus: Bus,
+  bus: NatsBus,
   stream: string,
 ): Promise<
   { name: string; filter: string; pending: number; unacknowledged: number; waiting: number }[]
@@ -101,7 +101,7 @@ export async function inspectConsumers(
 
 /** The first message below a subject filter from a sequence on; null when there is none. */
 export async function firstStoredFrom(
-  bus: Bus,
+  bus: NatsBus,
   stream: string,
   filter: string,
   sequence: number,

@@ -16,11 +16,11 @@ import type { LogChunk } from "../protocol/log-order.js";
 import { logStreamNames } from "../protocol/subjects.js";
 import type { LogStreamName, Subjects } from "../protocol/subjects.js";
 import { topologyNames } from "../protocol/topology.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 /** Whose log. */
 export interface LogSource {
-  bus: Bus;
+  bus: NatsBus;
   subjects: Subjects;
   companyId: string;
   runId: string;

@@ -6,7 +6,7 @@
  */
 import { AckPolicy, DeliverPolicy } from "@nats-io/jetstream";
 import type { ConsumerMessages, JsMsg } from "@nats-io/jetstream";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 export interface StoredMessage {
   /** The subject under which the stream keeps it. */
@@ -35,7 +35,7 @@ export interface PartitionReaderOptions {
 
 /** Starts to read. @throws the client's error when the consumer cannot be created. */
 export async function openPartitionReader(
-  bus: Bus,
+  bus: NatsBus,
   options: PartitionReaderOptions,
 ): Promise<PartitionReader> {
   const info = await bus.jsm.consumers.add(options.stream, {

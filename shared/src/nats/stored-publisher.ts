@@ -8,6 +8,8 @@
  * copy, or its Nats-Msg-Id lies within the stream's window). In flight is bounded: `publish` waits.
  */
 import { brokerRefused, brokerUnavailable } from "../errors.js";
+import { systemClock } from "../runtime/clock.js";
+import type { Clock, Timer } from "../runtime/clock.js";
 import type { Bus, BusMessage, BusSubscription } from "./bus.js";
 
 export interface StoredAck {
@@ -27,6 +29,7 @@ export interface StoredPublisherOptions {
   ackTimeoutMs?: number;
   /** Tries in all. With 6 x 5 s a server's restart is survived. */
   attemptsMax?: number;
+  clock?: Clock;
 }
 
 interface Pending {
@@ -59,7 +62,8 @@ export class StoredPublisher {
   readonly #pending = new Map<string, Pending>();
   readonly #waiting: (() => void)[] = [];
   readonly #subscription: BusSubscription;
-  readonly #sweep: NodeJS.Timeout;
+  readonly #clock: Clock;
+  readonly #sweep: Timer;
   #next = 0;
   #closed = false;
 
@@ -70,8 +74,8 @@ export class StoredPublisher {
     this.#ackTimeoutMs = options.ackTimeoutMs ?? 5_000;
     this.#attemptsMax = options.attemptsMax ?? 6;
     this.#subscription = bus.subscribe(`${this.#inbox}.*`, (message) => this.#answered(message));
-    this.#sweep = setInterval(() => this.#resend(), sweepMs);
-    this.#sweep.unref();
+    this.#clock = options.clock ?? systemClock;
+    this.#sweep = this.#clock.every(sweepMs, () => this.#resend(), { background: true });
     // What was on its way when the connection broke need not wait until its time has run out.
     bus.onState((state) => {
       if (state === "connected") for (const entry of this.#pending.values()) entry.retryAt = 0;
@@ -109,7 +113,7 @@ export class StoredPublisher {
   /** What is in flight is rejected: it may or may not have been stored. */
   close(): void {
     this.#closed = true;
-    clearInterval(this.#sweep);
+    this.#sweep.cancel();
     this.#subscription.unsubscribe();
     for (const entry of this.#pending.values())
       entry.reject(brokerUnavailable("the publisher is closed"));
@@ -119,7 +123,7 @@ export class StoredPublisher {
 
   #send(token: string, entry: Pending): void {
     entry.attempt += 1;
-    entry.retryAt = performance.now() + this.#ackTimeoutMs;
+    entry.retryAt = this.#clock.monotonicMs() + this.#ackTimeoutMs;
     this.#bus.publish(entry.subject, entry.data, entry.headers, `${this.#inbox}.${token}`);
   }
 
@@ -136,7 +140,7 @@ export class StoredPublisher {
   }
 
   #resend(): void {
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     for (const [token, entry] of this.#pending) {
       if (entry.retryAt > now) continue;
       if (entry.attempt >= this.#attemptsMax) this.#again(token, entry, "no answer");
@@ -146,7 +150,7 @@ export class StoredPublisher {
 
   #again(token: string, entry: Pending, why: string): void {
     if (entry.attempt < this.#attemptsMax) {
-      entry.retryAt = performance.now() + retryDelayMs * entry.attempt;
+      entry.retryAt = this.#clock.monotonicMs() + retryDelayMs * entry.attempt;
       return;
     }
     this.#settle(token);

@@ -1,7 +1,7 @@
 /** Questions to a stream that its readers ask: is the sentinel there, what does the transform echo, purge behind a cursor. */
 import { JetStreamApiError } from "@nats-io/jetstream";
 import { brokerUnavailable } from "../errors.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 /** JetStream's codes for "no message found" and "stream not found". */
 const noMessage = 10037;
@@ -11,7 +11,7 @@ export type Sentinel = "there" | "gone" | "no-stream";
 
 /** Is the message at this sequence still the one with this timestamp? @throws RuntimeError `BrokerUnavailable`. */
 export async function checkSentinel(
-  bus: Bus,
+  bus: NatsBus,
   stream: string,
   seq: number,
   timestampNs: bigint,
@@ -40,7 +40,7 @@ export interface StreamFacts {
 }
 
 /** Null when the stream does not exist. @throws RuntimeError `BrokerUnavailable`. */
-export async function streamFacts(bus: Bus, stream: string): Promise<StreamFacts | null> {
+export async function streamFacts(bus: NatsBus, stream: string): Promise<StreamFacts | null> {
   try {
     const info = await bus.jsm.streams.info(stream);
     return {
@@ -60,7 +60,7 @@ export async function streamFacts(bus: Bus, stream: string): Promise<StreamFacts
 
 /** Removes what lies below `beforeSeq` under a filter; `beforeSeq` itself stays. */
 export async function purgeBefore(
-  bus: Bus,
+  bus: NatsBus,
   stream: string,
   filter: string,
   beforeSeq: number,
@@ -73,7 +73,7 @@ export async function purgeBefore(
 }
 
 /** Removes every message under a filter. */
-export async function purgeSubject(bus: Bus, stream: string, filter: string): Promise<number> {
+export async function purgeSubject(bus: NatsBus, stream: string, filter: string): Promise<number> {
   try {
     return (await bus.jsm.streams.purge(stream, { filter })).purged;
   } catch (error) {

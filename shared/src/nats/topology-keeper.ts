@@ -9,14 +9,14 @@ import { brokerUnavailable, wrongVersion } from "../errors.js";
 import { topology } from "../protocol/topology.js";
 import type { TopologySizes } from "../protocol/topology.js";
 import type { Subjects } from "../protocol/subjects.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 import { ensurePoolConsumer } from "./work-queue.js";
 
 /** Message TTLs, subject transforms, batch reads: everything that is used is in 2.12. */
 const serverFloor = [2, 12, 0];
 
 /** @throws RuntimeError `WrongVersion` for a server below the floor. */
-export function checkServerVersion(bus: Bus): void {
+export function checkServerVersion(bus: NatsBus): void {
   const version = bus.serverVersion.split(/[.-]/).slice(0, 3).map(Number);
   for (const [at, least] of serverFloor.entries()) {
     const part = version[at] ?? 0;
@@ -38,7 +38,7 @@ export interface TopologyChange {
  * @throws RuntimeError `WrongVersion` when the server does not keep a setting, `BrokerUnavailable`.
  */
 export async function ensureTopology(
-  bus: Bus,
+  bus: NatsBus,
   subjects: Subjects,
   generation: number,
   partitions: number,
@@ -59,7 +59,7 @@ export async function ensureTopology(
   return changes;
 }
 
-async function ensureStream(bus: Bus, wanted: StreamConfig): Promise<TopologyChange> {
+async function ensureStream(bus: NatsBus, wanted: StreamConfig): Promise<TopologyChange> {
   let change: TopologyChange["change"] = "none";
   let echoed: StreamConfig;
   try {
@@ -94,7 +94,7 @@ function differences(wanted: StreamConfig, echoed: StreamConfig): string[] {
     .map(([key]) => key);
 }
 
-async function exists(bus: Bus, stream: string): Promise<boolean> {
+async function exists(bus: NatsBus, stream: string): Promise<boolean> {
   try {
     await bus.jsm.streams.info(stream);
     return true;

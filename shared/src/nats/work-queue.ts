@@ -13,7 +13,7 @@ import { AckPolicy } from "@nats-io/jetstream";
 import { poolConsumerConfig, topologyNames } from "../protocol/topology.js";
 import type { Subjects } from "../protocol/subjects.js";
 import { brokerUnavailable } from "../errors.js";
-import type { Bus } from "./bus.js";
+import type { NatsBus } from "./bus.js";
 
 /** One delivery. Answer it once (`ack`, `nak`, `term`); `working` any number of times before. */
 export interface WorkItem {
@@ -70,12 +70,12 @@ interface Lane {
 }
 
 /** Starts with nothing wanted. Survives reconnects, and streams that are deleted and made anew. */
-export function openWorkQueue(bus: Bus, options: WorkQueueOptions): WorkQueue {
+export function openWorkQueue(bus: NatsBus, options: WorkQueueOptions): WorkQueue {
   return new LanedQueue(bus, options);
 }
 
 class LanedQueue implements WorkQueue {
-  readonly #bus: Bus;
+  readonly #bus: NatsBus;
   readonly #options: WorkQueueOptions;
   readonly #pullMs: number;
   readonly #pullSubject: string;
@@ -87,7 +87,7 @@ class LanedQueue implements WorkQueue {
   #scheduled = false;
   #missingPause = 0;
 
-  constructor(bus: Bus, options: WorkQueueOptions) {
+  constructor(bus: NatsBus, options: WorkQueueOptions) {
     this.#bus = bus;
     this.#options = options;
     this.#pullMs = options.pullMs ?? 30_000;
@@ -211,7 +211,7 @@ class LanedQueue implements WorkQueue {
   }
 }
 
-function workItem(bus: Bus, message: Msg): WorkItem {
+function workItem(bus: NatsBus, message: Msg): WorkItem {
   const ackSubject = message.reply ?? "";
   const answer = (payload: Uint8Array): void => bus.publish(ackSubject, payload);
   return {
@@ -239,7 +239,7 @@ export const nakPayload = (delayMs: number): Uint8Array =>
  * @throws RuntimeError `BrokerUnavailable`: no such stream yet, no permission, no answer.
  */
 export async function ensurePoolConsumer(
-  bus: Bus,
+  bus: NatsBus,
   subjects: Subjects,
   pool: string,
 ): Promise<void> {

@@ -13,6 +13,19 @@ export type Database = NodePgDatabase<typeof schema>;
 export type PoolClient = pg.PoolClient;
 export type Pool = pg.Pool;
 
+/** A statement with a name: prepared once on each connection, and what a simulation of the store knows it by. */
+export interface Statement {
+  name: string;
+  text: string;
+  values?: unknown[];
+}
+/** The port of those who need nothing of a database but single statements; a pool is one. */
+export interface Sql {
+  query<Row extends object = Record<string, unknown>>(
+    statement: Statement,
+  ): Promise<{ rows: Row[]; rowCount: number | null }>;
+}
+
 export interface PoolOptions {
   url: string;
   /** Shown in pg_stat_activity. */

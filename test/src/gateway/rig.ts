@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { openPartitionReader } from "@reveille/shared/nats/partition-reader";
 import type { PartitionReader, StoredMessage } from "@reveille/shared/nats/partition-reader";
 import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
@@ -56,7 +56,7 @@ export interface GatewayProcess {
 }
 export interface GatewayRig {
   readonly nats: TestNats;
-  readonly bus: Bus;
+  readonly bus: NatsBus;
   readonly database: pg.Pool;
   readonly actor: FakeActor;
   /** With more environment than the usual one, if given. */
@@ -201,7 +201,7 @@ const queuedRun = ({ companyId, agentId }: Heard): Row => {
 };
 
 /** Reads every mailbox, keeps what it heard, and answers wakes. */
-async function fakeActor(bus: Bus, database: pg.Pool) {
+async function fakeActor(bus: NatsBus, database: pg.Pool) {
   const actor: FakeActor = {
     heard: [],
     verdict: (heard) => ({ outcome: "queued", run: queuedRun(heard) }),

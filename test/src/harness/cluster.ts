@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { ServiceName } from "@reveille/local/endpoints";
 import type { ServiceProcess } from "@reveille/local/service-process";
 import { openBucket } from "@reveille/shared/nats/bucket";
-import { connectBus, type Bus } from "@reveille/shared/nats/bus";
+import { connectBus, type NatsBus } from "@reveille/shared/nats/bus";
 import { streamFacts } from "@reveille/shared/nats/stream-facts";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { partitionOf } from "@reveille/shared/protocol/partition";
@@ -36,7 +36,7 @@ export interface Cluster {
   readonly nats: TestNats;
   readonly client: WakeClient;
   /** As our services are connected, for what a test breaks or looks at. */
-  readonly bus: Bus;
+  readonly bus: NatsBus;
   readonly witness: Witness;
   readonly companyId: string;
   /** Agents that live so long, with `slots` slots each (default 1). */

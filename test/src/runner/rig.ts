@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import type {
@@ -50,7 +50,7 @@ export interface FakeActor {
 
 export interface Rig {
   readonly nats: TestNats;
-  readonly bus: Bus;
+  readonly bus: NatsBus;
   readonly actor: FakeActor;
   /** Puts an execution into the queue. */
   enqueue(
@@ -211,7 +211,7 @@ async function startRunnerProcess(
   };
 }
 
-function fakeActor(bus: Bus): FakeActor {
+function fakeActor(bus: NatsBus): FakeActor {
   const control = (kind: Control["kind"], run: Execution, claimId: string, reason: string) => {
     const { companyId, runId, attempt } = run;
     const message: Control = { kind, runId, attempt, claimId, reason };
@@ -266,7 +266,7 @@ export interface FollowedLog {
 }
 
 /** Follows a run's log live, as any subscriber may. */
-export function followLog(bus: Bus, run: { companyId: string; runId: string }): FollowedLog {
+export function followLog(bus: NatsBus, run: { companyId: string; runId: string }): FollowedLog {
   const chunks = new Map<number, Uint8Array>();
   const log: FollowedLog = {
     bytes: () => Buffer.concat([...chunks].sort(([a], [b]) => a - b).map(([, chunk]) => chunk)),

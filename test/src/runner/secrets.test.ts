@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createSealKeys, open } from "@reveille/shared/credentials/seal";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import { newId } from "@reveille/shared/protocol/ids";
 import { resolvedSecretsSchema, runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
@@ -19,7 +19,7 @@ import { until } from "../harness/until.js";
 const subjects = createSubjects();
 let system: WholeSystem;
 /** As a runner connects. */
-let bus: Bus;
+let bus: NatsBus;
 /** Everything that any subject has carried since the start. */
 const heard: { subject: string; data: Buffer }[] = [];
 

@@ -10,7 +10,9 @@
  */
 import type { StoredMessage } from "@reveille/shared/nats/partition-reader";
 import { RuntimeError } from "@reveille/shared/errors";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import { pause } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
 import type { Delivery } from "../core/delivery.js";
@@ -25,7 +27,7 @@ import type { ChainContext } from "./decide-chain.js";
 import { readMessage } from "./decode.js";
 import type { Read } from "./decode.js";
 import { readFacts } from "./facts.js";
-import type { Failpoint } from "./failpoint.js";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { IssueLocks } from "./issue-locks.js";
 import { loadAgents } from "./load.js";
 import { wasApplied } from "./partition.js";
@@ -33,7 +35,8 @@ import type { Partition } from "./partition.js";
 import { RowSet } from "./row-set.js";
 
 export interface BatchContext {
-  pool: Pool;
+  clock: Clock;
+  pool: Sql;
   logger: Logger;
   activations: Activations;
   companies: Companies;
@@ -102,7 +105,7 @@ async function runItems(
       context.logger.warn({ err: error, tries }, "the batch could not be decided yet");
     }
     // Without limit: the mailbox waits, nothing is dropped. 2 s at most, below the lease.
-    await new Promise((go) => setTimeout(go, Math.min(2_000, 50 * 2 ** Math.min(tries, 6))));
+    await pause(context.clock, Math.min(2_000, 50 * 2 ** Math.min(tries, 6)));
   }
 }
 

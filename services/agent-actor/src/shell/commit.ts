@@ -10,7 +10,7 @@
 import { insertRecords, updateRecords } from "@reveille/shared/postgres/recordset";
 import * as schema from "@reveille/shared/postgres/schema";
 import { guarded, sqlFailure } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { RuntimeError } from "@reveille/shared/errors";
 import { tableKeys } from "./row-set.js";
 import type { RowSet } from "./row-set.js";
@@ -186,7 +186,7 @@ const statement = {
 
 /** Writes the batch or nothing. Never throws for what Postgres says. */
 export async function commitBatch(
-  pool: Pool,
+  pool: Sql,
   rows: RowSet,
   cursors: readonly CursorMove[],
 ): Promise<Committed> {
@@ -206,7 +206,7 @@ export async function commitBatch(
 }
 
 async function afterFailure(
-  pool: Pool,
+  pool: Sql,
   error: unknown,
   cursors: readonly CursorMove[],
 ): Promise<Committed> {
@@ -237,14 +237,15 @@ async function afterFailure(
  * Did a statement whose answer was lost take effect? Its cursors moved together with its rows, and
  * nobody else moves them under this epoch.
  */
-async function wasCommitted(pool: Pool, cursors: readonly CursorMove[]): Promise<boolean> {
+async function wasCommitted(pool: Sql, cursors: readonly CursorMove[]): Promise<boolean> {
   const first = cursors[0];
   if (!first) return false;
   const found = await guarded("cursor check", () =>
-    pool.query<{ moved: boolean }>(
-      "select cursor_seq = $3 and cursor_ns = $4 as moved from partitions where partition = $1 and epoch = $2",
-      [first.partition, first.epoch, first.toSeq, first.toNs.toString()],
-    ),
+    pool.query<{ moved: boolean }>({
+      name: "was_committed",
+      text: "select cursor_seq = $3 and cursor_ns = $4 as moved from partitions where partition = $1 and epoch = $2",
+      values: [first.partition, first.epoch, first.toSeq, first.toNs.toString()],
+    }),
   );
   return found.rows[0]?.moved ?? false;
 }

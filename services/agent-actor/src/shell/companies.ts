@@ -4,7 +4,7 @@
  * that are active here: a decision sees facts of a second ago and never waits for them.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { CompanyFacts } from "../core/delivery.js";
 
 export interface Companies {
@@ -35,7 +35,7 @@ const statement = {
     from companies c where c.id = any($1::uuid[])`,
 };
 
-export function createCompanies(pool: Pool): Companies {
+export function createCompanies(pool: Sql): Companies {
   let known = new Map<string, CompanyFacts>();
   const asked = new Set<string>();
   const read = async (companyIds: readonly string[]): Promise<Map<string, CompanyFacts>> => {

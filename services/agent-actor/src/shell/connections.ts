@@ -1,18 +1,25 @@
-/** What an actor host talks to: NATS, Postgres, the topology that must be there. Opened in order, checked, closed together. */
+/**
+ * What an actor host talks to: time, NATS, Postgres, the topology that must be there. Everything else of the
+ * host reaches the world through these ports alone. Opened in order, checked, closed together.
+ */
 import { openBucket } from "@reveille/shared/nats/bucket";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { Bus, NatsBus } from "@reveille/shared/nats/bus";
+import { natsStreams } from "@reveille/shared/nats/streams";
+import type { Streams } from "@reveille/shared/nats/streams";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { checkServerVersion } from "@reveille/shared/nats/topology-keeper";
 import { wrongVersion } from "@reveille/shared/errors";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import { createPool } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { defaultSizes, topologyNames } from "@reveille/shared/protocol/topology";
 import type { TopologyNames } from "@reveille/shared/protocol/topology";
+import { pause, systemClock } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ActorConfig } from "../config.js";
 import { keepTopology } from "./keeper.js";
@@ -21,10 +28,12 @@ import type { KeeperContext } from "./keeper.js";
 export interface Connections {
   subjects: Subjects;
   names: TopologyNames;
-  pool: Pool;
+  clock: Clock;
+  pool: Sql;
   /** For the lease and for ownership alone: a pool that is busy must not cost the lease. */
-  leasePool: Pool;
+  leasePool: Sql;
   bus: Bus;
+  streams: Streams;
   publisher: StoredPublisher;
   issueLocks: Bucket;
   runnerLeases: Bucket;
@@ -70,15 +79,19 @@ export async function openConnections(
     onError: (error) => logger.error({ err: error }, "NATS says no"),
   });
   checkServerVersion(bus);
-  const keeper = { pool, bus, subjects, sizes: sizesOf(config), hostId, logger };
-  await untilTopology(keeper, [names.issueLocks, names.runnerLeases]);
+  const clock = systemClock;
+  const streams = natsStreams(bus);
+  const keeper = { pool, bus, streams, clock, subjects, sizes: sizesOf(config), hostId, logger };
+  await untilTopology(bus, keeper, [names.issueLocks, names.runnerLeases]);
   const publisher = new StoredPublisher(bus);
   return {
     subjects,
     names,
+    clock,
     pool,
     leasePool,
     bus,
+    streams,
     publisher,
     issueLocks: await openBucket(bus, names.issueLocks),
     runnerLeases: await openBucket(bus, names.runnerLeases),
@@ -99,18 +112,22 @@ const sizesOf = (config: ActorConfig) => ({
 });
 
 /** Keeps the topology, or waits for the host that does. */
-async function untilTopology(keeper: KeeperContext, buckets: readonly string[]): Promise<void> {
+async function untilTopology(
+  bus: NatsBus,
+  keeper: KeeperContext,
+  buckets: readonly string[],
+): Promise<void> {
   for (let waitedMs = 0; waitedMs < topologyWaitMs; waitedMs += topologyPollMs) {
     await keepTopology(keeper);
     // Opening binds to a name alone; what it was created with is known only to a bucket that is there.
     const there = await Promise.all(
-      buckets.map(async (name) => (await openBucket(keeper.bus, name)).createdAtMs()),
+      buckets.map(async (name) => (await openBucket(bus, name)).createdAtMs()),
     ).then(
       () => true,
       () => false,
     );
     if (there) return;
-    await new Promise((go) => setTimeout(go, topologyPollMs));
+    await pause(systemClock, topologyPollMs);
   }
   throw wrongVersion(
     "no actor host made the streams: is a topology keeper of another version at work?",

@@ -5,7 +5,7 @@
  * hosts may do it at once: what is removed twice is removed.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 
 /** Agents looked at in one turn; more wait for the next. */
 const agentsMax = 20;
@@ -17,56 +17,72 @@ const runsMax = 500;
 const rowsMax = 5_000;
 
 /** By the index of deleted agents; `delete_requested_at` is cleared once nothing of an agent is left. */
-const pendingStatement = `select id from agents where deleted_at is not null and delete_requested_at is not null
-  order by deleted_at limit $1`;
+const pendingStatement = {
+  name: "deleted_agents",
+  text: `select id from agents where deleted_at is not null and delete_requested_at is not null
+    order by deleted_at limit $1`,
+};
 
 /**
  * Each step removes at most `$2` rows of the agent `$1`. The events of a run go before the run, so that a
  * turn that ends in between leaves nothing that nobody finds.
  */
 const steps = [
-  `delete from heartbeat_run_events where ctid = any(array(
-    select e.ctid from heartbeat_run_events e where e.run_id = any(array(
-      select id from heartbeat_runs where agent_id = $1 and not owes_release order by created_at limit ${runsMax}))
-    limit $2))`,
-  `delete from heartbeat_runs where ctid = any(array(
-    select r.ctid from heartbeat_runs r where r.agent_id = $1 and not r.owes_release
-      and not exists (select 1 from heartbeat_run_events e where e.run_id = r.id) order by created_at
-      limit least($2, ${runsMax})))`,
+  {
+    name: "remove_agent_events",
+    text: `delete from heartbeat_run_events where ctid = any(array(
+      select e.ctid from heartbeat_run_events e where e.run_id = any(array(
+        select id from heartbeat_runs where agent_id = $1 and not owes_release order by created_at limit ${runsMax}))
+      limit $2))`,
+  },
+  {
+    name: "remove_agent_runs",
+    text: `delete from heartbeat_runs where ctid = any(array(
+      select r.ctid from heartbeat_runs r where r.agent_id = $1 and not r.owes_release
+        and not exists (select 1 from heartbeat_run_events e where e.run_id = r.id) order by created_at
+        limit least($2, ${runsMax})))`,
+  },
   ...["agent_wakeup_requests", "wake_verdicts", "agent_task_sessions", "agent_api_keys"].map(
-    (table) =>
-      `delete from ${table} where ctid = any(array(select ctid from ${table} where agent_id = $1
+    (table) => ({
+      name: `remove_${table}`,
+      text: `delete from ${table} where ctid = any(array(select ctid from ${table} where agent_id = $1
         ${table === "agent_wakeup_requests" ? "and not owes_release" : ""} limit $2))`,
+    }),
   ),
-  "delete from agent_runtime_state where agent_id = $1 and $2 > 0",
+  {
+    name: "remove_agent_runtime",
+    text: "delete from agent_runtime_state where agent_id = $1 and $2 > 0",
+  },
 ];
 
 /** Nothing is left: the row waits for its month to end. */
-const emptiedStatement = `update agents set delete_requested_at = null where id = $1
+const emptiedStatement = {
+  name: "agent_emptied",
+  text: `update agents set delete_requested_at = null where id = $1
     and not exists (select 1 from heartbeat_runs where agent_id = $1)
     and not exists (select 1 from agent_wakeup_requests where agent_id = $1)
-    and not exists (select 1 from agent_api_keys where agent_id = $1)`;
+    and not exists (select 1 from agent_api_keys where agent_id = $1)`,
+};
 
 /** Late verdicts are of nobody: they go with all others after their time. */
-const goneStatement = `delete from agents where ctid = any(array(
-  select ctid from agents where deleted_at is not null and delete_requested_at is null
-    and (spend_month is null or spend_month < to_char(now() at time zone 'utc', 'YYYY-MM')) limit $1))`;
+const goneStatement = {
+  name: "remove_deleted_agents",
+  text: `delete from agents where ctid = any(array(
+    select ctid from agents where deleted_at is not null and delete_requested_at is null
+      and (spend_month is null or spend_month < to_char(now() at time zone 'utc', 'YYYY-MM')) limit $1))`,
+};
 
 /** One turn. @throws RuntimeError `StoreUnavailable`. */
-export async function removeDeletedAgents(pool: Pool): Promise<void> {
-  const run = async (text: string, values: unknown[]): Promise<{ id: string }[] | number> => {
-    const result = await guarded("remove a deleted agent", () =>
-      pool.query<{ id: string }>(text, values),
-    );
-    return result.command === "SELECT" ? result.rows : (result.rowCount ?? 0);
-  };
-  const pending = (await run(pendingStatement, [agentsMax])) as { id: string }[];
+export async function removeDeletedAgents(pool: Sql): Promise<void> {
+  const run = (statement: { name: string; text: string }, values: unknown[]) =>
+    guarded("remove a deleted agent", () => pool.query<{ id: string }>({ ...statement, values }));
+  const pending = await run(pendingStatement, [agentsMax]);
   let left = stepsMax;
-  for (const { id } of pending) {
+  for (const { id } of pending.rows) {
     // Again and again from the first step, until a round finds nothing more to remove.
     for (let removed = 1; removed > 0 && left > 0;) {
       removed = 0;
-      for (const step of steps) removed += (await run(step, [id, rowsMax])) as number;
+      for (const step of steps) removed += (await run(step, [id, rowsMax])).rowCount ?? 0;
       left -= steps.length;
     }
     if (left <= 0) return;

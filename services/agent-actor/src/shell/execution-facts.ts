@@ -3,7 +3,7 @@
  * once. Never cached: what people change counts from the next execution on.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { contextProjectId } from "../core/execution-facts.js";
 import type { ExecutionFacts, ProjectWorkspace } from "../core/execution-facts.js";
@@ -37,7 +37,7 @@ interface Row {
 
 /** In the order of the executions. @throws RuntimeError `StoreUnavailable`. */
 export async function readExecutionFacts(
-  pool: Pool,
+  pool: Sql,
   executions: readonly Execution[],
 ): Promise<ExecutionFacts[]> {
   const values = [

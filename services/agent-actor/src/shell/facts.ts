@@ -4,7 +4,7 @@
  * statement per table, never cached: the gateway writes issues, and sameness must be exact.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Session } from "@reveille/shared/protocol/session";
 import type { Verdict } from "@reveille/shared/protocol/wake";
@@ -54,7 +54,7 @@ const sessionStatement = {
 };
 
 /** @throws RuntimeError `StoreUnavailable`. */
-export async function readFacts(pool: Pool, deliveries: readonly Delivery[]): Promise<Facts> {
+export async function readFacts(pool: Sql, deliveries: readonly Delivery[]): Promise<Facts> {
   const asked: { agentId: string; wakeId: string | null; key: string | null }[] = [];
   const tasks: { agentId: string; taskKey: string }[] = [];
   const costIds: string[] = [];
@@ -83,7 +83,7 @@ export async function readFacts(pool: Pool, deliveries: readonly Delivery[]): Pr
 }
 
 async function readVerdicts(
-  pool: Pool,
+  pool: Sql,
   asked: readonly object[],
 ): Promise<Pick<Facts, "verdicts" | "keyOwners">> {
   const facts = { verdicts: new Map<string, Verdict>(), keyOwners: new Map<string, KeyOwner>() };
@@ -112,7 +112,7 @@ async function readVerdicts(
 }
 
 async function readIssues(
-  pool: Pool,
+  pool: Sql,
   ids: readonly string[],
 ): Promise<ReadonlyMap<string, IssueFacts>> {
   if (ids.length === 0) return new Map();
@@ -122,7 +122,7 @@ async function readIssues(
   return new Map(found.rows.map((issue) => [issue.id, issue]));
 }
 
-async function readSessions(pool: Pool, tasks: readonly object[]): Promise<Map<string, Session>> {
+async function readSessions(pool: Sql, tasks: readonly object[]): Promise<Map<string, Session>> {
   if (tasks.length === 0) return new Map();
   const found = await guarded("read task sessions", () =>
     pool.query<{
@@ -141,7 +141,7 @@ async function readSessions(pool: Pool, tasks: readonly object[]): Promise<Map<s
   );
 }
 
-async function readCosts(pool: Pool, ids: readonly string[]): Promise<Set<string>> {
+async function readCosts(pool: Sql, ids: readonly string[]): Promise<Set<string>> {
   if (ids.length === 0) return new Set();
   const found = await guarded("read costs", () =>
     pool.query<{ id: string }>({

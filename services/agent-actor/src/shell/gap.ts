@@ -4,15 +4,17 @@
  */
 import type { Bus } from "@reveille/shared/nats/bus";
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { EventFrame } from "@reveille/shared/protocol/events";
 import { isoTime } from "@reveille/shared/protocol/time";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface GapContext {
-  pool: Pool;
+  pool: Sql;
   bus: Bus;
+  clock: Clock;
   subjects: Subjects;
   logger: Logger;
 }
@@ -30,20 +32,24 @@ const companiesMax = 10_000;
 
 /** Tells everybody. @throws RuntimeError `StoreUnavailable`. */
 export async function announceGap(context: GapContext, gap: Gap): Promise<void> {
-  const { pool, bus, subjects, logger } = context;
+  const { pool, bus, clock, subjects, logger } = context;
   logger.error(
     { ...gap },
     "the mailbox stream was replaced or rolled back: undecided wakes may be lost",
   );
   bus.publish(subjects.generation, Buffer.from(String(gap.generation)));
   const found = await guarded("companies", () =>
-    pool.query<{ id: string }>("select id from companies order by id limit $1", [companiesMax]),
+    pool.query<{ id: string }>({
+      name: "all_companies",
+      text: "select id from companies order by id limit $1",
+      values: [companiesMax],
+    }),
   );
   for (const { id } of found.rows) {
     const frame: EventFrame = {
       type: "mailbox.gap",
       companyId: id,
-      createdAt: isoTime(Date.now()),
+      createdAt: isoTime(clock.wallMs()),
       payload: { ...gap },
     };
     bus.publish(subjects.event(id, "mailbox.gap"), Buffer.from(JSON.stringify(frame)));

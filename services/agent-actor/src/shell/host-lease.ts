@@ -4,7 +4,8 @@
  * *sent*, plus the lease, minus a margin, on the monotonic clock: it stops before anybody may take over.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface HostView {
@@ -39,19 +40,20 @@ export interface HostLeaseOptions {
   /** 3,000 ms by default: what a takeover waits for after a kill -9. */
   ttlMs: number;
   version: string;
+  clock: Clock;
   logger: Logger;
 }
 
-export function createHostLease(pool: Pool, options: HostLeaseOptions): HostLease {
+export function createHostLease(pool: Sql, options: HostLeaseOptions): HostLease {
   // A sixth of the lease: more than a garbage collection, less than what a takeover would notice.
   const marginMs = options.ttlMs / 6;
   let trustedUntil = 0;
   return {
     get trusted() {
-      return performance.now() < trustedUntil;
+      return options.clock.monotonicMs() < trustedUntil;
     },
     renew: async () => {
-      const sentAt = performance.now();
+      const sentAt = options.clock.monotonicMs();
       const found = await guarded("renew lease", () =>
         pool.query<{
           others: string[] | null;
@@ -75,7 +77,11 @@ export function createHostLease(pool: Pool, options: HostLeaseOptions): HostLeas
     resign: async () => {
       trustedUntil = 0;
       await guarded("resign lease", () =>
-        pool.query("delete from hosts where id = $1", [options.hostId]),
+        pool.query({
+          name: "resign_host",
+          text: "delete from hosts where id = $1",
+          values: [options.hostId],
+        }),
       );
     },
   };

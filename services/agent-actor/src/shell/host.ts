@@ -4,8 +4,10 @@
  * (`core/placement.ts`); who really owns is decided by Postgres alone.
  */
 import type { Bus } from "@reveille/shared/nats/bus";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { pause } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { desiredPartitions } from "../core/placement.js";
 import type { HostLease, HostView } from "./host-lease.js";
@@ -15,8 +17,9 @@ import type { PartitionRow } from "./partition-rows.js";
 
 export interface HostContext {
   hostId: string;
-  pool: Pool;
+  pool: Sql;
   bus: Bus;
+  clock: Clock;
   subjects: Subjects;
   lease: HostLease;
   logger: Logger;
@@ -154,7 +157,7 @@ export class Host {
     for (const partition of given) this.#partitions.delete(partition.number);
     await Promise.all(given.map((partition) => partition.close()));
     // A batch in flight holds their cursors: it ends (or is fenced) before the next owner reads them.
-    await Promise.all(given.map((partition) => untilFree(partition)));
+    await Promise.all(given.map((partition) => untilFree(this.#context.clock, partition)));
     const released = given.map(({ number }) => number);
     await releasePartitions(pool, hostId, released);
     for (const partition of released) dropActivations(partition);
@@ -185,7 +188,7 @@ const numbers = (owned: readonly { partition: number }[]): number[] =>
 /** 5 s: a batch that takes longer is past its statement timeout and fenced by the release anyway. */
 const freeWaitMs = 5_000;
 
-async function untilFree(partition: Partition): Promise<void> {
-  const until = performance.now() + freeWaitMs;
-  while (partition.busy && performance.now() < until) await new Promise((go) => setTimeout(go, 5));
+async function untilFree(clock: Clock, partition: Partition): Promise<void> {
+  const until = clock.monotonicMs() + freeWaitMs;
+  while (partition.busy && clock.monotonicMs() < until) await pause(clock, 5);
 }

@@ -5,7 +5,7 @@
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import { brokerUnavailable } from "@reveille/shared/errors";
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { lockKey, lockSchema } from "@reveille/shared/protocol/issue-lock";
 import { acquire, assertHolder, release } from "../core/lock.js";
 import type { LockEntry, LockValue } from "../core/lock.js";
@@ -18,8 +18,8 @@ const encode = (value: LockValue): Uint8Array => Buffer.from(JSON.stringify(valu
 
 export class IssueLocks {
   readonly #bucket: Bucket;
-  readonly #pool: Pool;
-  constructor(bucket: Bucket, pool: Pool) {
+  readonly #pool: Sql;
+  constructor(bucket: Bucket, pool: Sql) {
     this.#bucket = bucket;
     this.#pool = pool;
   }
@@ -124,7 +124,7 @@ export class IssueLocks {
  * A holder is alive if Postgres shows its run as holding this issue, or its run or wake as waiting for
  * it (granted, not yet decided), or if its partition has not yet committed the message that asked.
  */
-async function isAlive(pool: Pool, issueId: string, holder: LockEntry): Promise<boolean> {
+async function isAlive(pool: Sql, issueId: string, holder: LockEntry): Promise<boolean> {
   const found = await guarded("holder check", () =>
     pool.query<{ alive: boolean }>({
       name: "lock_holder_alive",
@@ -154,7 +154,7 @@ function parseJson(bytes: Uint8Array): unknown {
 }
 
 /** The run that holds an issue, as Postgres has it. */
-async function holderOf(pool: Pool, issueId: string): Promise<LockEntry | null> {
+async function holderOf(pool: Sql, issueId: string): Promise<LockEntry | null> {
   const found = await guarded("holder", () =>
     pool.query<LockEntry>({
       name: "lock_holder",

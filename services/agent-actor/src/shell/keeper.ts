@@ -4,20 +4,22 @@
  * missing although something was applied, the next one is a new generation.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Bus } from "@reveille/shared/nats/bus";
-import { streamFacts } from "@reveille/shared/nats/stream-facts";
-import { ensureTopology } from "@reveille/shared/nats/topology-keeper";
+import type { Streams } from "@reveille/shared/nats/streams";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { TopologySizes } from "@reveille/shared/protocol/topology";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { announceGap } from "./gap.js";
 import { raiseGeneration } from "./partition-rows.js";
 
 export interface KeeperContext {
-  pool: Pool;
+  pool: Sql;
   bus: Bus;
+  streams: Streams;
+  clock: Clock;
   subjects: Subjects;
   sizes: TopologySizes;
   hostId: string;
@@ -42,13 +44,12 @@ export async function keepTopology(context: KeeperContext): Promise<void> {
   if (!state) return;
   let { generation } = state;
   const mailbox = topologyNames(context.subjects.prefix).mailbox;
-  if (state.applied && (await streamFacts(context.bus, mailbox)) === null) {
+  if (state.applied && (await context.streams.facts(mailbox)) === null) {
     const raised = await raiseGeneration(context.pool, generation);
     generation = raised.generation;
     if (raised.raised) await announceGap(context, { generation, why: "stream missing" });
   }
-  const changes = await ensureTopology(
-    context.bus,
+  const changes = await context.streams.ensureTopology(
     context.subjects,
     generation,
     state.partition_count,

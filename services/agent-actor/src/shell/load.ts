@@ -1,6 +1,6 @@
 /** Reads agents with what lives of them, in one statement for any number of agents. */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import type { Session } from "@reveille/shared/protocol/session";
 import { timeOf } from "@reveille/shared/protocol/time";
@@ -63,7 +63,7 @@ interface Loaded {
 
 /** The states of the agents that exist, by id. @throws RuntimeError `StoreUnavailable`. */
 export async function loadAgents(
-  pool: Pool,
+  pool: Sql,
   agentIds: readonly string[],
 ): Promise<Map<string, AgentState>> {
   if (agentIds.length === 0) return new Map();

@@ -3,7 +3,8 @@
  * what is released changes nothing.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface OwedReleases {
@@ -13,7 +14,7 @@ export interface OwedReleases {
   stop(): Promise<void>;
 }
 
-export function createOwedReleases(pool: Pool, logger: Logger): OwedReleases {
+export function createOwedReleases(pool: Sql, clock: Clock, logger: Logger): OwedReleases {
   let runs: string[] = [];
   let wakes: string[] = [];
   const flush = async (): Promise<void> => {
@@ -35,12 +36,12 @@ export function createOwedReleases(pool: Pool, logger: Logger): OwedReleases {
     }
   };
   // 200 ms: a mark that lives longer costs a repeated release at a takeover, nothing else.
-  const timer = setInterval(() => void flush(), 200);
+  const timer = clock.every(200, () => void flush());
   return {
     settled: (owner, id) => void (owner === "run" ? runs : wakes).push(id),
     flush,
     stop: async () => {
-      clearInterval(timer);
+      timer.cancel();
       await flush();
     },
   };

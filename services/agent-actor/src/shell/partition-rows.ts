@@ -1,6 +1,6 @@
 /** The statements on partitions and on the generation of the stream: takeover, release, adoption. */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 
 export interface PartitionRow {
   partition: number;
@@ -33,7 +33,7 @@ const rowOf = (raw: Raw): PartitionRow => ({
 
 /** Takes what no live host owns, and raises the epoch: from here on every older writer is fenced. */
 export async function takePartitions(
-  pool: Pool,
+  pool: Sql,
   me: string,
   wanted: readonly number[],
 ): Promise<PartitionRow[]> {
@@ -51,15 +51,16 @@ export async function takePartitions(
 
 /** What this host left owned under its id (a restart of its loop) is taken anew with a new epoch. */
 export async function releasePartitions(
-  pool: Pool,
+  pool: Sql,
   me: string,
   given: readonly number[],
 ): Promise<void> {
   await guarded("release partitions", () =>
-    pool.query(
-      "update partitions set owner = null where owner = $1 and partition = any($2::int[])",
-      [me, given],
-    ),
+    pool.query({
+      name: "release_partitions",
+      text: "update partitions set owner = null where owner = $1 and partition = any($2::int[])",
+      values: [me, given],
+    }),
   );
 }
 
@@ -69,33 +70,35 @@ export async function releasePartitions(
  * way through what is skipped knows less than the mark before it. Null when the partition is no longer ours.
  */
 export async function adoptGeneration(
-  pool: Pool,
+  pool: Sql,
   row: PartitionRow,
   generation: number,
 ): Promise<PartitionRow | null> {
   const adopted = await guarded("adopt generation", () =>
-    pool.query<Raw>(
-      `update partitions set generation = $3, skip_seq = greatest(cursor_seq, skip_seq),
+    pool.query<Raw>({
+      name: "adopt_generation",
+      text: `update partitions set generation = $3, skip_seq = greatest(cursor_seq, skip_seq),
         skip_ns = greatest(cursor_ns, skip_ns), cursor_seq = 0, cursor_ns = 0
        where partition = $1 and epoch = $2 and generation < $3 returning ${columns}`,
-      [row.partition, row.epoch, generation],
-    ),
+      values: [row.partition, row.epoch, generation],
+    }),
   );
   return adopted.rows[0] ? rowOf(adopted.rows[0]) : null;
 }
 
 /** A new generation, by whoever notices first: the number in force afterwards, and whether this call raised it. */
 export async function raiseGeneration(
-  pool: Pool,
+  pool: Sql,
   seen: number,
 ): Promise<{ generation: number; raised: boolean }> {
   const raised = await guarded("raise generation", () =>
-    pool.query<{ generation: number; raised: boolean }>(
-      `with raised as (update mailbox_state set generation = generation + 1 where id = 1 and generation = $1 returning generation)
+    pool.query<{ generation: number; raised: boolean }>({
+      name: "raise_generation",
+      text: `with raised as (update mailbox_state set generation = generation + 1 where id = 1 and generation = $1 returning generation)
        select coalesce((select generation from raised), m.generation) as generation, exists (select 1 from raised) as raised
        from mailbox_state m where m.id = 1`,
-      [seen],
-    ),
+      values: [seen],
+    }),
   );
   return raised.rows[0]!;
 }

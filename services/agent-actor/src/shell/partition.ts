@@ -6,19 +6,20 @@
  * States: `opening` (sentinel, generation, reconcile) -> `reading` -> `opening` after a disturbance;
  * `closed` is final. Only a `reading` partition gives messages to a batch.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
-import { openPartitionReader } from "@reveille/shared/nats/partition-reader";
 import type { PartitionReader, StoredMessage } from "@reveille/shared/nats/partition-reader";
-import { checkSentinel } from "@reveille/shared/nats/stream-facts";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Streams } from "@reveille/shared/nats/streams";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import { pause } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { adoptGeneration } from "./partition-rows.js";
 import type { PartitionRow } from "./partition-rows.js";
 
 export interface PartitionContext {
-  bus: Bus;
-  pool: Pool;
+  clock: Clock;
+  streams: Streams;
+  pool: Sql;
   logger: Logger;
   subjects: Subjects;
   stream: string;
@@ -119,7 +120,7 @@ export class Partition {
     await this.#reader?.stop();
     this.#reader = null;
     for (let tries = 0; this.#turn === turn; tries += 1) {
-      if (tries > 0) await new Promise((go) => setTimeout(go, reopenDelayMs));
+      if (tries > 0) await pause(this.#context.clock, reopenDelayMs);
       // The batch in flight decides where the cursor is.
       if (this.busy) continue;
       this.#empty();
@@ -153,19 +154,19 @@ export class Partition {
   }
 
   async #sentinelIsThere(): Promise<boolean> {
-    const { bus, stream, sentinelGone } = this.#context;
+    const { streams, stream, sentinelGone } = this.#context;
     const { cursorSeq, cursorNs } = this.#row;
-    const sentinel = await checkSentinel(bus, stream, cursorSeq, cursorNs);
+    const sentinel = await streams.sentinel(stream, cursorSeq, cursorNs);
     if (sentinel === "gone") await sentinelGone(this.#row);
     return sentinel === "there";
   }
 
   async #startReader(turn: number): Promise<void> {
-    const { bus, stream, subjects, arrived } = this.#context;
+    const { streams, stream, subjects, arrived } = this.#context;
     const { cursorSeq, cursorNs } = this.#row;
     // From the sentinel itself: that it comes first shows that nothing was replaced since it was checked.
     let sentinel = cursorSeq > 0 ? { seq: cursorSeq, ns: cursorNs } : null;
-    this.#reader = await openPartitionReader(bus, {
+    this.#reader = await streams.read({
       stream,
       filter: subjects.partitionFilter(this.number),
       startSeq: Math.max(1, cursorSeq),

@@ -9,9 +9,10 @@ import { isoTime } from "@reveille/shared/protocol/time";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { TopologyNames } from "@reveille/shared/protocol/topology";
 import type { Bus } from "@reveille/shared/nats/bus";
-import { purgeSubject } from "@reveille/shared/nats/stream-facts";
+import type { Streams } from "@reveille/shared/nats/streams";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
 import { needsFacts, withFacts } from "../core/execution-facts.js";
@@ -23,7 +24,9 @@ import type { TimerSetting } from "./timers.js";
 
 export interface PerformContext {
   bus: Bus;
-  pool: Pool;
+  clock: Clock;
+  streams: Streams;
+  pool: Sql;
   publisher: StoredPublisher;
   subjects: Subjects;
   names: TopologyNames;
@@ -63,7 +66,7 @@ export class Performer {
   }
 
   #one(effect: Effect): void {
-    const { bus, subjects, names } = this.#context;
+    const { bus, streams, subjects, names } = this.#context;
     switch (effect.kind) {
       case "answer": {
         const { kind: _kind, incarnation, token: _for, ...answer } = effect;
@@ -82,7 +85,7 @@ export class Performer {
           effect.runId,
           effect.attempt,
         );
-        return this.#background("withdraw", purgeSubject(bus, names.exec, subject));
+        return this.#background("withdraw", streams.purgeSubject(names.exec, subject));
       }
       case "control": {
         const { kind: _kind, order, companyId, ...control } = effect;
@@ -147,7 +150,7 @@ export class Performer {
       await this.#grant(effect.issueId, { ...granted, wakeId: granted.requestId });
       const { issueId, runId: releasedBy } = effect;
       const payload = { issueId, releasedBy, runId: granted.runId, agentId: granted.agentId };
-      this.#announce(effect.companyId, "issue.lock", Date.now(), payload);
+      this.#announce(effect.companyId, "issue.lock", this.#context.clock.wallMs(), payload);
     }
     owed.settled(effect.owner, effect.ownerId);
   }

@@ -1,4 +1,5 @@
 /** Something done again and again, one at a time: a slow turn delays the next, a failed one is reported and repeated. */
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface Period {
@@ -7,21 +8,22 @@ export interface Period {
 }
 
 export function every(
+  clock: Clock,
   periodMs: number,
   name: string,
   logger: Logger,
   turn: () => void | Promise<void>,
 ): Period {
   let running: Promise<void> | null = null;
-  const timer = setInterval(() => {
+  const timer = clock.every(periodMs, () => {
     running ??= Promise.resolve()
       .then(turn)
       .catch((error: unknown) => logger.warn({ err: error, name }, "a period failed"))
       .finally(() => (running = null));
-  }, periodMs);
+  });
   return {
     stop: async () => {
-      clearInterval(timer);
+      timer.cancel();
       await running;
     },
   };

@@ -9,7 +9,7 @@ import { encodePayload } from "@reveille/shared/protocol/codec";
 import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { dispatchEffect } from "../core/admit.js";
 import type { Effect } from "../core/decision.js";
@@ -19,7 +19,7 @@ import { loadAgents } from "./load.js";
 import type { RunnerLeases } from "./runner-leases.js";
 
 export interface ReconcileContext {
-  pool: Pool;
+  pool: Sql;
   publisher: StoredPublisher;
   subjects: Subjects;
   locks: IssueLocks;

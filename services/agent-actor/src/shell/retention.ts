@@ -3,7 +3,7 @@
  * may do it at once: what is removed twice is removed.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 
 /** Rows removed in one statement: what a few seconds of statement timeout allow many times over. */
 const rowsMax = 20_000;
@@ -16,14 +16,15 @@ const kept = [
 ] as const;
 
 /** @throws RuntimeError `StoreUnavailable`. */
-export async function removeOld(pool: Pool): Promise<void> {
+export async function removeOld(pool: Sql): Promise<void> {
   for (const { table, old } of kept)
     for (let removed = rowsMax; removed === rowsMax;) {
       const result = await guarded(`remove old ${table}`, () =>
-        pool.query(
-          `delete from ${table} where ctid = any(array(select ctid from ${table} where ${old} limit $1))`,
-          [rowsMax],
-        ),
+        pool.query({
+          name: `remove_old_${table}`,
+          text: `delete from ${table} where ctid = any(array(select ctid from ${table} where ${old} limit $1))`,
+          values: [rowsMax],
+        }),
       );
       removed = result.rowCount ?? 0;
     }

@@ -4,6 +4,7 @@
  * bucket that is new, or could not be reached, is no evidence: one full lease has to pass first.
  */
 import type { Bucket } from "@reveille/shared/nats/bucket";
+import type { Clock } from "@reveille/shared/runtime/clock";
 
 export interface RunnerLeases {
   /** `unknown`: the bucket cannot tell yet. */
@@ -15,13 +16,14 @@ export interface RunnerLeases {
 export async function createRunnerLeases(
   bucket: Bucket,
   leaseTtlMs: number,
+  clock: Clock,
 ): Promise<RunnerLeases> {
   let bucketCreatedAt = await bucket.createdAtMs();
   // Monotonic; the bucket's own age counts, so that a host which starts beside a healthy system can tell at once.
-  const age = Date.now() - bucketCreatedAt;
-  let trustedFrom = performance.now() + Math.max(0, leaseTtlMs - age);
+  const age = clock.wallMs() - bucketCreatedAt;
+  let trustedFrom = clock.monotonicMs() + Math.max(0, leaseTtlMs - age);
   const distrust = (): void => {
-    trustedFrom = performance.now() + leaseTtlMs;
+    trustedFrom = clock.monotonicMs() + leaseTtlMs;
   };
   return {
     stateOf: async (incarnation) => {
@@ -30,7 +32,7 @@ export async function createRunnerLeases(
       const createdAt = await bucket.createdAtMs();
       if (createdAt !== bucketCreatedAt) distrust();
       bucketCreatedAt = createdAt;
-      return performance.now() >= trustedFrom ? "gone" : "unknown";
+      return clock.monotonicMs() >= trustedFrom ? "gone" : "unknown";
     },
     disturbed: distrust,
   };

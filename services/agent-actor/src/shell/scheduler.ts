@@ -4,6 +4,7 @@
  */
 import type { Logger } from "@reveille/shared/runtime/log";
 import { pace, spendToken, startPace } from "../core/pace.js";
+import type { PaceState } from "../core/pace.js";
 import { runBatch } from "./batch.js";
 import type { BatchContext, Share } from "./batch.js";
 import type { Partition } from "./partition.js";
@@ -27,10 +28,11 @@ export class Scheduler {
   #draining = false;
   /** Where the next batch begins to collect, so that no partition starves. */
   #rotation = 0;
-  #pacing = startPace(performance.now());
+  #pacing: PaceState;
 
   constructor(context: SchedulerContext) {
     this.#context = context;
+    this.#pacing = startPace(context.clock.monotonicMs());
   }
 
   get stats(): { batches: number; messages: number; inFlight: number } {
@@ -44,7 +46,7 @@ export class Scheduler {
   arrived(): void {
     if (this.#scheduled || this.#draining) return;
     this.#scheduled = true;
-    setImmediate(() => this.#pass());
+    this.#context.clock.soon(() => this.#pass());
   }
 
   /** Takes nothing more; resolves when no batch is under way. */
@@ -56,11 +58,11 @@ export class Scheduler {
   #pass(): void {
     this.#scheduled = false;
     while (!this.#draining && this.#inFlight < this.#context.inFlightMax) {
-      const next = pace(this.#pacing, performance.now());
+      const next = pace(this.#pacing, this.#context.clock.monotonicMs());
       this.#pacing = next.state;
       if (next.waitMs > 0) {
         this.#scheduled = true;
-        setTimeout(() => this.#pass(), next.waitMs);
+        this.#context.clock.after(next.waitMs, () => this.#pass());
         return;
       }
       const shares = this.#collect();

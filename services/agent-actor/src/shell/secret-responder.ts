@@ -7,7 +7,7 @@
 import { decryptSecret } from "@reveille/shared/credentials/secret-box";
 import { seal } from "@reveille/shared/credentials/seal";
 import type { Bus, BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { guarded } from "@reveille/shared/postgres/pool";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
@@ -22,7 +22,7 @@ import { withOverrides } from "../core/execution-facts.js";
 
 export interface SecretResponderContext {
   bus: Bus;
-  pool: Pool;
+  pool: Sql;
   subjects: Subjects;
   /** 32 bytes; null: nothing can be read, and askers are told. */
   masterKey: Buffer | null;
@@ -124,7 +124,7 @@ const claimStatement = {
 
 /** What this claim may know; null when nobody has it now. */
 async function readClaim(
-  pool: Pool,
+  pool: Sql,
   asked: ResolveSecrets,
 ): Promise<{ sealKey: string; secretIds: string[] } | null> {
   const { runId, companyId, agentId, attempt, claimId, incarnation } = asked;
@@ -155,7 +155,7 @@ const versionStatement = {
 };
 
 /** One row for each reference, in their order. */
-async function readVersions(pool: Pool, { companyId, refs }: ResolveSecrets) {
+async function readVersions(pool: Sql, { companyId, refs }: ResolveSecrets) {
   const values = [
     companyId,
     refs.map((_, at) => at),

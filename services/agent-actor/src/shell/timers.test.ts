@@ -1,8 +1,9 @@
 // Timers of a host with a publisher and a database that are not there: when messages go out, how often, and whom a failure concerns.
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { decodePayload } from "@reveille/shared/protocol/codec";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
+import { systemClock } from "@reveille/shared/runtime/clock";
 import { createLogger } from "@reveille/shared/runtime/log";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { companyId, idOf } from "../core/testing/fixtures.js";
@@ -28,7 +29,8 @@ beforeEach(() => {
     if (payload.ok) sent.push({ agentId, body: payload.value });
   };
   timers = createTimers({
-    pool: { query: async () => ({ rows }) } as unknown as Pool,
+    pool: { query: async () => ({ rows }) } as unknown as Sql,
+    clock: systemClock,
     publisher: { publish } as unknown as StoredPublisher,
     subjects: createSubjects(),
     logger: createLogger("test", "silent"),

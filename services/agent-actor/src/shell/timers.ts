@@ -8,7 +8,8 @@ import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { guarded } from "@reveille/shared/postgres/pool";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Sql } from "@reveille/shared/postgres/pool";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface TimerSetting {
@@ -27,7 +28,8 @@ export interface Timers {
   stop(): void;
 }
 export interface TimersContext {
-  pool: Pool;
+  pool: Sql;
+  clock: Clock;
   publisher: StoredPublisher;
   subjects: Subjects;
   logger: Logger;
@@ -55,7 +57,7 @@ const keyOf = ({ agentId, timer }: TimerSetting): string => `${agentId} ${timer}
 export function createTimers(context: TimersContext): Timers {
   const due = new Map<string, Due>();
   const fire = (due: Due): void => {
-    due.publishedAt = Date.now();
+    due.publishedAt = context.clock.wallMs();
     const { companyId, agentId, timer, dueAtMs } = due;
     const name = timer === "heartbeat" ? "timer" : timer;
     const body = encodePayload({ id: `${name}:${agentId}:${dueAtMs}`, dueAtMs, timer });
@@ -72,21 +74,22 @@ export function createTimers(context: TimersContext): Timers {
     const same = before?.dueAtMs === setting.dueAtMs;
     due.set(keyOf(setting), same ? before : { ...setting, publishedAt: null });
   };
-  const tick = setInterval(() => {
+  const tick = context.clock.every(tickMs, () => {
     if (due.size === 0 || !context.trusted()) return;
-    const now = Date.now();
+    const now = context.clock.wallMs();
     for (const timer of due.values())
       if (
         timer.dueAtMs <= now &&
         (timer.publishedAt === null || timer.publishedAt + repeatMs < now)
       )
         fire(timer);
-  }, tickMs);
+  });
 
   return {
     set: (setting) => {
       const { dueAtMs } = setting;
-      if (dueAtMs === null || dueAtMs > Date.now() + windowMs) due.delete(keyOf(setting));
+      if (dueAtMs === null || dueAtMs > context.clock.wallMs() + windowMs)
+        due.delete(keyOf(setting));
       else due.set(keyOf(setting), { ...setting, dueAtMs, publishedAt: null });
     },
     refresh: async (partitions) => {
@@ -98,7 +101,7 @@ export function createTimers(context: TimersContext): Timers {
     adopt: async (partition) => {
       for (const setting of await dueSoon(context.pool, [partition])) keep(setting, due);
     },
-    stop: () => clearInterval(tick),
+    stop: () => tick.cancel(),
   };
 }
 
@@ -112,7 +115,7 @@ const dueStatement = {
         and deleted_at is null order by next_retry_at limit $3)`,
 };
 
-async function dueSoon(pool: Pool, partitions: readonly number[]): Promise<SetTimer[]> {
+async function dueSoon(pool: Sql, partitions: readonly number[]): Promise<SetTimer[]> {
   const found = await guarded("read timers", () =>
     pool.query<{ id: string; company_id: string; timer: "heartbeat" | "retry"; due_at: Date }>({
       ...dueStatement,

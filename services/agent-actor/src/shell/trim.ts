@@ -3,8 +3,7 @@
  * purge names a generation, and none happens before the server's transform echoes the one in force, so
  * a thawed host's trimming of an old stream touches nothing in a new one.
  */
-import type { Bus } from "@reveille/shared/nats/bus";
-import { purgeBefore, streamFacts } from "@reveille/shared/nats/stream-facts";
+import type { Streams } from "@reveille/shared/nats/streams";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { PartitionRow } from "./partition-rows.js";
 
@@ -12,15 +11,15 @@ import type { PartitionRow } from "./partition-rows.js";
 const olderGenerations = 8;
 
 export class Trimmer {
-  readonly #bus: Bus;
+  readonly #streams: Streams;
   readonly #subjects: Subjects;
   readonly #stream: string;
   readonly #trimmedTo = new Map<number, string>();
   /** Partitions whose leftovers of older generations are gone, by the generation in which they were looked for. */
   readonly #swept = new Map<number, number>();
 
-  constructor(bus: Bus, subjects: Subjects, stream: string) {
-    this.#bus = bus;
+  constructor(streams: Streams, subjects: Subjects, stream: string) {
+    this.#streams = streams;
     this.#subjects = subjects;
     this.#stream = stream;
   }
@@ -38,7 +37,7 @@ export class Trimmer {
         this.#trimmedTo.get(row.partition) !== markOf(row),
     );
     if (moved.length === 0) return;
-    const facts = await streamFacts(this.#bus, this.#stream);
+    const facts = await this.#streams.facts(this.#stream);
     if (!facts?.transformDest?.startsWith(`${generation}.`)) return;
     for (const row of moved) {
       if (!trusted()) return;
@@ -50,7 +49,7 @@ export class Trimmer {
 
   async #purge(row: PartitionRow, generation: number): Promise<void> {
     const filter = this.#subjects.partitionPurge(generation, row.partition);
-    await purgeBefore(this.#bus, this.#stream, filter, row.cursorSeq);
+    await this.#streams.purgeBefore(this.#stream, filter, row.cursorSeq);
   }
 
   /** What a rolled-back stream still holds under older generations lies behind a cursor of this one: it was applied. */

@@ -3,7 +3,7 @@
  * somebody else, this lease is over. Bounded: whoever cannot be told notices by the lease.
  */
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { Bus } from "@reveille/shared/nats/bus";
+import type { NatsBus } from "@reveille/shared/nats/bus";
 import { openBucket } from "@reveille/shared/nats/bucket";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { nakPayload } from "@reveille/shared/nats/work-queue";
@@ -29,7 +29,7 @@ export async function sayLost(
   if (claims.length === 0 && reason !== "runner_gone") return;
   const giveUpAt = performance.now() + patienceMs;
   for (let pause = 100; performance.now() < giveUpAt; pause = Math.min(pause * 2, 2_000)) {
-    let bus: Bus | null = null;
+    let bus: NatsBus | null = null;
     try {
       bus = await connectBus({
         url: hello.natsUrl,
@@ -52,7 +52,7 @@ export async function sayLost(
 }
 
 async function publishAll(
-  bus: Bus,
+  bus: NatsBus,
   hello: Hello,
   claims: readonly ClaimNote[],
   reason: LostReason,
@@ -81,7 +81,7 @@ async function publishAll(
   }
 }
 
-async function endLease(bus: Bus, hello: Hello): Promise<void> {
+async function endLease(bus: NatsBus, hello: Hello): Promise<void> {
   const bucket = await openBucket(bus, topologyNames(hello.subjectPrefix).runnerLeases);
   const entry = await bucket.get(hello.incarnation);
   if (entry) await bucket.remove(hello.incarnation, entry.revision);

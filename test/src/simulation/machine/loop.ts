@@ -1,0 +1,108 @@
+// Owns simulated time: what is to happen, in the order of its moment, one event at a time, with every microtask of an event done before
+// the next. Knows nothing of processes and servers.
+//
+// Determinism: an event may be `await`ed by nobody; code that runs in it may use promises freely, because a turn of the real event loop
+// (`setImmediate`) drains all microtasks. Real timers, real sockets and `Date.now` in simulated code would break it; tests look for that.
+
+interface Event {
+  atMs: number;
+  order: number;
+  call: () => void;
+  cancelled: boolean;
+}
+export interface Scheduled {
+  cancel(): void;
+}
+
+/** 2026-01-01, so that wall times look like wall times. */
+export const simulationStartMs = Date.UTC(2026, 0, 1);
+
+export class Loop {
+  #nowMs = 0;
+  #order = 0;
+  #steps = 0;
+  readonly #heap: Event[] = [];
+
+  /** Simulated milliseconds since the start. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+  /** Events that happened. */
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** At the earliest in `delayMs`; what is due at one moment happens in the order in which it was scheduled. */
+  schedule(delayMs: number, call: () => void): Scheduled {
+    const event = {
+      atMs: this.#nowMs + Math.max(0, delayMs),
+      order: this.#order++,
+      call,
+      cancelled: false,
+    };
+    push(this.#heap, event);
+    return {
+      cancel: () => {
+        event.cancelled = true;
+      },
+    };
+  }
+
+  /**
+   * Lets events happen until `done` says so after one of them, nothing is left, or the time is over. What an event throws ends the run
+   * with that error. `afterEach` is called after every event with all its microtasks.
+   */
+  async run(
+    limitMs: number,
+    options: { done?: () => boolean; afterEach?: () => void } = {},
+  ): Promise<"done" | "empty" | "time over"> {
+    const endMs = this.#nowMs + limitMs;
+    for (;;) {
+      if (options.done?.()) return "done";
+      const event = pop(this.#heap);
+      if (!event) return "empty";
+      if (event.cancelled) continue;
+      if (event.atMs > endMs) {
+        push(this.#heap, event);
+        this.#nowMs = endMs;
+        return "time over";
+      }
+      this.#nowMs = event.atMs;
+      this.#steps += 1;
+      event.call();
+      await new Promise<void>((drained) => void setImmediate(drained));
+      options.afterEach?.();
+    }
+  }
+}
+
+const before = (a: Event, b: Event): boolean =>
+  a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
+
+function push(heap: Event[], event: Event): void {
+  let at = heap.push(event) - 1;
+  while (at > 0) {
+    const parent = (at - 1) >> 1;
+    if (!before(event, heap[parent]!)) break;
+    heap[at] = heap[parent]!;
+    at = parent;
+  }
+  heap[at] = event;
+}
+
+function pop(heap: Event[]): Event | undefined {
+  const first = heap[0];
+  const last = heap.pop();
+  if (!first || !last || heap.length === 0) return first;
+  let at = 0;
+  for (;;) {
+    let child = 2 * at + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child += 1;
+    if (!before(heap[child]!, last)) break;
+    heap[at] = heap[child]!;
+    at = child;
+  }
+  heap[at] = last;
+  return first;
+}

@@ -10,6 +10,8 @@ const jsonObject = z.record(z.string(), z.unknown());
 
 /** What a runner pulls from `rv.exec.<pool>.<company>.<run>.<attempt>` (msgpack). */
 export const executionSchema = z.object({
+  /** See `protocol/version.ts`; looked at before anything else of an execution. */
+  protocol: z.number().int().min(1).optional(),
   companyId: uuidSchema,
   agentId: uuidSchema,
   agentName: z.string(),

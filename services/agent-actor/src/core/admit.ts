@@ -2,6 +2,7 @@
  * Admission: the one way to a slot. Walks the queue in order while slots are free; a run with an issue
  * takes the issue's lock together with its slot, so a queued run holds nothing and blocks nobody.
  */
+import { protocolVersions } from "@reveille/shared/protocol/version";
 import { companyOverBudget, stopForCompany } from "./budget.js";
 import type { Draft } from "./draft.js";
 import { sessionFor, sessionIdBefore } from "./session.js";
@@ -87,6 +88,7 @@ export const dispatchEffect = (state: Draft["state"], run: RunState) =>
     kind: "dispatch",
     pool: run.pool,
     execution: {
+      protocol: protocolVersions.newest,
       companyId: state.agent.companyId,
       agentId: state.agent.id,
       agentName: state.agent.name,

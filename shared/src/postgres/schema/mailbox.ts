@@ -39,6 +39,10 @@ export const mailboxState = pgTable("mailbox_state", {
   /** The topology keeper: elected by this row. */
   keeper: uuid("keeper"),
   keeperUntil: at("keeper_until"),
+  /** Services that know at least so many migrations may run on this schema (`postgres/migrate.ts`). */
+  schemaOldest: integer("schema_oldest").notNull().default(1),
+  /** What messages between services look like now (`protocol/version.ts`). */
+  protocol: integer("protocol").notNull().default(1),
 });
 
 export const deadLetters = pgTable(

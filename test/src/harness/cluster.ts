@@ -12,18 +12,28 @@ import { streamFacts } from "@reveille/shared/nats/stream-facts";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { partitionOf } from "@reveille/shared/protocol/partition";
 import { runIdOfWake } from "@reveille/shared/protocol/ids";
-import { expect, onTestFinished } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, onTestFinished } from "vitest";
 import { ledgerViolations, progressOf } from "./ledger.js";
 import { startTestNats, type TestNats } from "./nats.js";
+import type { TestPostgres } from "./postgres.js";
 import { until } from "./until.js";
 import { openWakeClient, type Wake, type WakeClient } from "./wake-client.js";
 import { startWholeSystem, type WholeSystem } from "./whole-system.js";
 import { firstStarts, openWitness, witnessViolations, type Witness } from "./witness.js";
 
 export interface ClusterOptions {
+  /** Two of each by default: what is only right with one of something is not right. */
+  gateways?: number;
   agentActors?: number;
   runners?: number;
   env?: Partial<Record<ServiceName, NodeJS.ProcessEnv>>;
+  /** A nats-server that the caller stops; default: one of the cluster's own. */
+  nats?: TestNats;
+  /** Where services find it, for a link in between; the client and the judge go straight to it. */
+  natsUrlOf?: (url: string) => string;
+  /** A Postgres that the caller stops; default: a database on the shared one, which must not be harmed. */
+  postgres?: TestPostgres;
+  databaseUrlOf?: (url: string) => string;
 }
 export interface Agent {
   companyId: string;
@@ -45,21 +55,26 @@ export interface Cluster {
   /** One statement; the rows. */
   rows<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
   process(name: ServiceName, index: number): ServiceProcess;
+  /** Base URL of a gateway, without `/api`. */
+  gateway(index: number): string;
   /** Id of the host that owns an agent's partition now. */
   ownerOf(agentId: string): Promise<string | null>;
-  /** Everything that was woken is over; fails with how far it came. */
+  /** These wakes have verdicts, and everything that was ever woken is over; fails with how far it came. */
   atRest(wakes: readonly Wake[], timeoutMs: number): Promise<void>;
   /**
    * The verdict of all tests: nothing lost, doubled, overlapping or left over, nothing out of order. `stored`: order is that of the
-   * stream; for tests in which what was lost is published again, behind what was not.
+   * stream; for tests in which what was lost is published again, behind what was not. `wakes` are all wakes of `agents`.
    */
   expectAllWell(
     wakes: readonly Wake[],
     agents: readonly Agent[],
     order?: "published" | "stored",
   ): Promise<void>;
+  /** What a service has written so far. */
+  log(name: ServiceName, index: number): string;
   /** The end of every service's log, for a failure. */
   logs(): string;
+  stop(): Promise<void>;
 }
 
 /** 64, as every new installation has. */
@@ -67,43 +82,87 @@ const partitions = 64;
 /** Of each log: enough to see what a service was doing when it failed. */
 const logTailBytes = 3_000;
 
-/** Starts everything; it is stopped when the test is over. */
+/** A cluster of one test: stopped when that is over, its logs shown when that failed. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const scratch = mkdtempSync(join(tmpdir(), "reveille-cluster-"));
-  onTestFinished(() => rmSync(scratch, { recursive: true, force: true }));
-  const nats = await startTestNats();
-  onTestFinished(() => nats.stop());
-  const system = await startWholeSystem({
-    natsUrl: nats.serviceUrl,
-    partitions,
-    counts: { gateways: 1, agentActors: options.agentActors ?? 2, runners: options.runners ?? 2 },
-    ...(options.env ? { env: options.env } : {}),
-  });
-  onTestFinished(() => system.stop());
-  const client = await openWakeClient(nats.url);
-  onTestFinished(() => client.close());
-  const bus = await connectBus({ url: nats.serviceUrl, name: "cluster-test" });
-  onTestFinished(() => bus.close());
-  const created = await system.call("POST", "/companies", { name: "Cluster" });
-  const parts = {
-    system,
-    nats,
-    client,
-    bus,
-    witness: openWitness(scratch),
-    companyId: String(created.body["id"]),
-  };
-  const cluster = clusterOf(parts);
+  const cluster = await openCluster(options);
+  onTestFinished(() => cluster.stop());
   onTestFinished(({ task }) => {
     if (task.result?.state === "fail") process.stderr.write(`${task.name}\n${cluster.logs()}\n`);
   });
   return cluster;
 }
 
+/**
+ * One cluster for all tests of a file, to be called at its top level; each test leaves it at rest. `options` may be made when it starts,
+ * with what has to be there before, and that is stopped after it.
+ */
+export function clusterOfFile(
+  options: ClusterOptions | (() => Promise<ClusterOptions>) = {},
+): () => Cluster {
+  let cluster: Cluster | undefined;
+  beforeAll(async () => {
+    cluster = await openCluster(typeof options === "function" ? await options() : options);
+  });
+  afterAll(() => cluster?.stop());
+  afterEach(({ task }) => {
+    if (task.result?.state === "fail") process.stderr.write(`${task.name}\n${cluster?.logs()}\n`);
+  });
+  return () => {
+    if (!cluster) throw new Error("a test of the file has to be running");
+    return cluster;
+  };
+}
+
+/** Starts everything; whoever opens it stops it. */
+export async function openCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const cleanups: (() => unknown)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+  };
+  try {
+    const scratch = mkdtempSync(join(tmpdir(), "reveille-cluster-"));
+    cleanups.push(() => rmSync(scratch, { recursive: true, force: true }));
+    const nats = options.nats ?? (await startTestNats());
+    if (!options.nats) cleanups.push(() => nats.stop());
+    const { natsUrlOf = (url) => url, postgres, databaseUrlOf, env } = options;
+    const system = await startWholeSystem({
+      natsUrl: natsUrlOf(nats.serviceUrl),
+      partitions,
+      counts: {
+        gateways: options.gateways ?? 2,
+        agentActors: options.agentActors ?? 2,
+        runners: options.runners ?? 2,
+      },
+      ...(postgres ? { postgresUrl: postgres.url } : {}),
+      ...(databaseUrlOf ? { databaseUrlOf } : {}),
+      ...(env ? { env } : {}),
+    });
+    cleanups.push(() => system.stop());
+    const client = await openWakeClient(nats.url);
+    cleanups.push(() => client.close());
+    const bus = await connectBus({ url: nats.serviceUrl, name: "cluster-test" });
+    cleanups.push(() => bus.close());
+    const created = await system.call("POST", "/companies", { name: "Cluster" });
+    return clusterOf({
+      system,
+      nats,
+      client,
+      bus,
+      witness: openWitness(scratch),
+      companyId: String(created.body["id"]),
+      stop,
+    });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
 function clusterOf(
-  parts: Pick<Cluster, "system" | "nats" | "client" | "bus" | "witness" | "companyId">,
+  parts: Pick<Cluster, "system" | "nats" | "client" | "bus" | "witness" | "companyId" | "stop">,
 ): Cluster {
   const { system, witness, companyId } = parts;
+  const slotsOf = new Map<string, number>();
   const rows = async <Row extends object>(sql: string, values: unknown[] = []): Promise<Row[]> =>
     (await system.database.query<Row>(sql, values)).rows;
   const cluster: Cluster = {
@@ -119,6 +178,7 @@ function clusterOf(
             runtimeConfig: { heartbeat: { maxConcurrentRuns: slots } },
           });
           if (status !== 201) throw new Error(`no agent: ${JSON.stringify(body)}`);
+          slotsOf.set(String(body["id"]), slots);
           return { companyId, agentId: String(body["id"]), slots };
         }),
       ),
@@ -137,6 +197,11 @@ function clusterOf(
       if (!found) throw new Error(`there is no ${name} ${index}`);
       return found;
     },
+    gateway: (index) => {
+      const url = cluster.process("gateway", index).ready?.http;
+      if (!url) throw new Error(`gateway ${index} was never ready`);
+      return url;
+    },
     ownerOf: async (agentId) => {
       const partition = partitionOf(agentId, partitions);
       const [row] = await rows<{ owner: string | null }>(
@@ -145,20 +210,10 @@ function clusterOf(
       );
       return row?.owner ?? null;
     },
-    atRest: async (wakes, timeoutMs) => {
-      let last: Awaited<ReturnType<typeof progressOf>> | undefined;
-      await until(
-        "everything is over",
-        async () => {
-          last = await progressOf(system.database);
-          const { verdicts, openWakes, openRuns, owed } = last;
-          return verdicts >= wakes.length && openWakes + openRuns + owed === 0;
-        },
-        { timeoutMs, describe: () => ({ ...last, wakes: wakes.length }) },
-      );
-    },
+    atRest: (wakes, timeoutMs) => atRest(cluster, wakes, timeoutMs),
     expectAllWell: (wakes, agents, order = "published") =>
-      expectAllWell(cluster, wakes, agents, order),
+      expectAllWell(cluster, { wakes, agents, order, slotsOf }),
+    log: (name, index) => readFileSync(cluster.process(name, index).logFile, "utf8"),
     logs: () =>
       (["agent-actor", "runner", "gateway"] as const)
         .flatMap((name) => system.stack.service(name))
@@ -171,11 +226,38 @@ function clusterOf(
   return cluster;
 }
 
+async function atRest(cluster: Cluster, wakes: readonly Wake[], timeoutMs: number): Promise<void> {
+  const agentIds = wakes.map(({ agentId }) => agentId);
+  const wakeIds = wakes.map(({ id }) => id);
+  let last: object | undefined;
+  await until(
+    "everything is over",
+    async () => {
+      const progress = await progressOf(cluster.system.database);
+      const [undecided] = await cluster.rows<{ n: number; example: string | null }>(
+        `select count(*)::int as n, min(x.wake) as example from unnest($1::uuid[], $2::text[]) as x(agent, wake)
+          left join wake_verdicts v on v.agent_id = x.agent and v.wake_id = x.wake where v.wake_id is null`,
+        [agentIds, wakeIds],
+      );
+      last = { ...progress, undecided };
+      const { openWakes, openRuns, owed } = progress;
+      return undecided!.n + openWakes + openRuns + owed === 0;
+    },
+    { timeoutMs, describe: () => ({ ...last, wakes: wakes.length }) },
+  );
+}
+
+interface Judged {
+  wakes: readonly Wake[];
+  agents: readonly Agent[];
+  order: "published" | "stored";
+  /** Of every agent that the cluster ever had. */
+  slotsOf: ReadonlyMap<string, number>;
+}
+
 async function expectAllWell(
   cluster: Cluster,
-  wakes: readonly Wake[],
-  agents: readonly Agent[],
-  order: "published" | "stored",
+  { wakes, agents, order, slotsOf }: Judged,
 ): Promise<void> {
   const { system, witness, bus } = cluster;
   const verdicts = await cluster.rows<{ wake_id: string; outcome: string; run_id: string | null }>(
@@ -194,9 +276,7 @@ async function expectAllWell(
       ),
   });
   const lines = witness.lines();
-  expect(
-    witnessViolations(lines, new Map(agents.map(({ agentId, slots }) => [agentId, slots]))),
-  ).toEqual([]);
+  expect(witnessViolations(lines, slotsOf)).toEqual([]);
 
   // Order is promised among wakes that wait for nothing but a slot, and is to be seen where there is one.
   const stored = await cluster.rows<{ id: string }>(

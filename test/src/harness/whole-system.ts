@@ -22,13 +22,22 @@ export interface WholeSystem {
 }
 export type Row = Record<string, unknown>;
 
+export interface WholeSystemOptions extends Partial<Omit<StackOptions, "dataDir" | "databaseUrl">> {
+  /** A Postgres of the test's own, on which the system's database is made. Default: the shared one. */
+  postgresUrl?: string;
+  /** Where services find that database, for a link in between; whoever looks on goes straight to it. */
+  databaseUrlOf?: (url: string) => string;
+}
+
 /** Starts one of each service (or as `options` say) and resolves when all are ready. */
-export async function startWholeSystem(
-  options: Partial<Omit<StackOptions, "dataDir" | "databaseUrl">> = {},
-): Promise<WholeSystem> {
+export async function startWholeSystem({
+  postgresUrl,
+  databaseUrlOf = (url) => url,
+  ...options
+}: WholeSystemOptions = {}): Promise<WholeSystem> {
   const dataDir = mkdtempSync(join(tmpdir(), "reveille-system-"));
   chmodSync(dataDir, 0o711);
-  const databaseUrl = await createDatabase();
+  const databaseUrl = await createDatabase(postgresUrl ?? sharedPostgresUrl());
   const stack = await startStack({
     logLevel: "warn",
     restart: false,
@@ -36,12 +45,14 @@ export async function startWholeSystem(
     // What a route answers is compared with what it declares.
     env: { ...options.env, gateway: { REVEILLE_CHECK_ANSWERS: "1", ...options.env?.gateway } },
     dataDir,
-    databaseUrl,
+    databaseUrl: databaseUrlOf(databaseUrl),
   }).catch((error: unknown) => {
     rmSync(dataDir, { recursive: true, force: true });
     throw error;
   });
   const database = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  // An idle session that a test's fault ends is opened again by the next question.
+  database.on("error", () => undefined);
   const { http, nats } = stack.endpoints;
   return {
     stack,
@@ -66,9 +77,9 @@ export async function startWholeSystem(
   };
 }
 
-async function createDatabase(): Promise<string> {
+async function createDatabase(server: string): Promise<string> {
   const name = `t_${randomUUID().replaceAll("-", "")}`;
-  const url = new URL(sharedPostgresUrl());
+  const url = new URL(server);
   const client = new pg.Client({ connectionString: url.href });
   await client.connect();
   try {

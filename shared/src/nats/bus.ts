@@ -9,6 +9,7 @@ import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { brokerUnavailable } from "../errors.js";
+import { readServerList } from "./server-list.js";
 
 export interface BusMessage {
   subject: string;
@@ -139,17 +140,12 @@ export async function connectBus(options: BusOptions): Promise<NatsBus> {
 }
 
 async function open(options: BusOptions): Promise<NatsConnection> {
-  const url = new URL(options.url.includes("://") ? options.url : `nats://${options.url}`);
+  const { servers, user, password, tls, shown } = readServerList(options.url);
   try {
     return await connect({
-      servers: options.url.split(",").map((part) => {
-        const server = new URL(part.includes("://") ? part : `nats://${part}`);
-        return `${server.hostname}:${server.port || "4222"}`;
-      }),
+      servers,
       name: options.name,
-      ...(url.username
-        ? { user: decodeURIComponent(url.username), pass: decodeURIComponent(url.password) }
-        : {}),
+      ...(user === undefined ? {} : { user, pass: password ?? "" }),
       ...(options.credsFile
         ? { authenticator: credsAuthenticator(readFileSync(options.credsFile)) }
         : {}),
@@ -161,10 +157,10 @@ async function open(options: BusOptions): Promise<NatsConnection> {
       pingInterval: 10_000,
       maxPingOut: 2,
       timeout: options.connectTimeoutMs ?? 10_000,
-      ...(url.protocol === "tls:" ? { tls: {} } : {}),
+      ...(tls ? { tls: {} } : {}),
     });
   } catch (error) {
-    throw brokerUnavailable(`cannot reach NATS at ${url.host}: ${(error as Error).message}`, error);
+    throw brokerUnavailable(`cannot reach NATS at ${shown}: ${(error as Error).message}`, error);
   }
 }
 

@@ -16,6 +16,7 @@ import type { MailboxCommands } from "./mailbox-commands.js";
 import type { Metrics } from "./metrics.js";
 import type { OpenStreams } from "./open-streams.js";
 import type { OwedWakes } from "./owed-wakes.js";
+import type { UndecidedWakes } from "./undecided-wakes.js";
 import type { WakeSubmitter } from "./wake-submitter.js";
 
 export interface Context {
@@ -41,5 +42,7 @@ export interface Context {
   owed: OwedWakes;
   /** `masterKey` null: no secret can be stored. `strict`: plain values under secret-looking names are refused. */
   secrets: { masterKey: Buffer | null; strict: boolean };
+  /** Sent by this gateway and without a verdict yet. */
+  undecided: UndecidedWakes;
   wakes: WakeSubmitter;
 }

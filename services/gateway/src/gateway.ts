@@ -7,6 +7,7 @@ import { createDatabase, createPool } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
+import { systemClock } from "@reveille/shared/runtime/clock";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
@@ -30,6 +31,7 @@ import { createOpenStreams } from "./open-streams.js";
 import { createOwedWakes } from "./owed-wakes.js";
 import { allRoutes } from "./routes.js";
 import { serveSockets } from "./socket-server.js";
+import { createUndecidedWakes } from "./undecided-wakes.js";
 import { createWakeSubmitter } from "./wake-submitter.js";
 
 /** The gateway's own inboxes: no other service's credentials reach them. */
@@ -79,7 +81,14 @@ async function createContext(
   const live = createLiveEvents(bus, subjects, logger);
   const owed = createOwedWakes(pool, publisher, subjects, logger);
   const commands = createMailboxCommands(publisher, subjects);
-  const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, logger });
+  const clock = systemClock;
+  const undecided = createUndecidedWakes({ bus, publisher, subjects, pool, clock, logger });
+  // Before the first wake: what is sent now belongs to the generation that is in force now.
+  await undecided.look();
+  const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, undecided, logger });
+  metrics.gauge("reveille_wakes_undecided", () => undecided.count);
+  metrics.gauge("reveille_wakes_sent_again_total", () => undecided.sentAgain);
+  metrics.gauge("reveille_wakes_untracked_total", () => undecided.untracked);
   metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
   metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
   metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
@@ -107,6 +116,7 @@ async function createContext(
       masterKey: config.keys.masterKey,
       strict: config.REVEILLE_SECRETS_STRICT === "1",
     },
+    undecided,
     wakes,
   };
 }
@@ -155,6 +165,7 @@ async function serve(
     await health?.stop();
     await context.admissions.stop();
     await owed.stop();
+    await context.undecided.stop();
     wakes.close();
     publisher.close();
     await bus.close();

@@ -17,6 +17,7 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import { z } from "zod";
 import { overloaded } from "./errors.js";
 import type { MailboxGauge } from "./mailbox-gauge.js";
+import type { UndecidedWakes } from "./undecided-wakes.js";
 
 export interface WakeSubmitter {
   /**
@@ -39,6 +40,7 @@ export interface WakeSubmitterOptions {
   publisher: StoredPublisher;
   pool: Pool;
   gauge: MailboxGauge;
+  undecided: UndecidedWakes;
   logger: Logger;
   /** How long a caller waits at most. 10 s. */
   timeoutMs?: number;
@@ -59,7 +61,7 @@ const verdictSchema = z.object({
 });
 
 export function createWakeSubmitter(options: WakeSubmitterOptions): WakeSubmitter {
-  const { bus, subjects, publisher, pool, gauge, logger } = options;
+  const { bus, subjects, publisher, pool, gauge, undecided, logger } = options;
   const timeoutMs = options.timeoutMs ?? 10_000;
   const inbox = bus.createInbox();
   const waiting = new Map<string, (verdict: Verdict) => void>();
@@ -86,26 +88,32 @@ export function createWakeSubmitter(options: WakeSubmitterOptions): WakeSubmitte
       const timer = setTimeout(() => stop.abort(), timeoutMs);
       try {
         const answer = new Promise<Verdict>((resolve) => waiting.set(token, resolve));
-        const ack = publisher.publish(
-          subjects.mailbox(companyId, agentId, "request"),
-          encodePayload({ ...request, id: wakeId }),
-          { headers: { [headers.replyTo]: `${inbox}.${token}` } },
-        );
+        const payload = encodePayload({ ...request, id: wakeId });
+        undecided.sent({ companyId, agentId, wakeId, payload });
+        const ack = publisher.publish(subjects.mailbox(companyId, agentId, "request"), payload, {
+          headers: { [headers.replyTo]: `${inbox}.${token}` },
+        });
         let acknowledged = false;
         const refused = ack.then(
           () => {
             acknowledged = true;
             return new Promise<never>(() => undefined);
           },
-          (error: unknown) => Promise.reject(mailboxError(error)),
+          (error: unknown) => {
+            // Refused is refused. Without an answer it may be there, and its caller has heard nothing that binds us.
+            undecided.settled(agentId, wakeId);
+            return Promise.reject(mailboxError(error));
+          },
         );
         const verdict = await Promise.race([
           answer,
           refused,
           table.poll(agentId, wakeId, stop.signal),
         ]);
+        if (!verdict && !acknowledged) undecided.settled(agentId, wakeId);
         if (!verdict && !acknowledged)
           throw overloaded(503, `The mailbox did not confirm wake ${wakeId}`, 2);
+        if (verdict) undecided.settled(agentId, wakeId);
         return { wakeId, verdict };
       } finally {
         clearTimeout(timer);

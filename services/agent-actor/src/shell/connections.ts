@@ -81,7 +81,9 @@ export async function openConnections(
   checkServerVersion(bus);
   const clock = systemClock;
   const streams = natsStreams(bus);
-  const keeper = { pool, bus, streams, clock, subjects, sizes: sizesOf(config), hostId, logger };
+  const sizes = sizesOf(config);
+  const loss = { announced: false };
+  const keeper = { pool, bus, streams, clock, subjects, sizes, loss, hostId, logger };
   await untilTopology(bus, keeper, [names.issueLocks, names.runnerLeases]);
   const publisher = new StoredPublisher(bus);
   return {

@@ -1,7 +1,8 @@
 /**
  * The topology keeper: one actor host at a time, elected by a row, keeps streams, buckets and the
  * transform as they must be, also in the middle of the day after a wipe. When the mailbox stream is
- * missing although something was applied, the next one is a new generation.
+ * missing although a host has worked before, it was lost, and the next one is a new generation. That it
+ * had been read is not asked: what it held may have been acknowledged and never seen by any host.
  */
 import { guarded } from "@reveille/shared/postgres/pool";
 import type { Sql } from "@reveille/shared/postgres/pool";
@@ -22,6 +23,8 @@ export interface KeeperContext {
   clock: Clock;
   subjects: Subjects;
   sizes: TopologySizes;
+  /** The loss of the stream that is missing now was announced: once is enough, however long making it anew takes. */
+  loss: { announced: boolean };
   hostId: string;
   logger: Logger;
 }
@@ -32,11 +35,11 @@ const keeperTtlMs = 10_000;
 /** Looks once, if this host is (or becomes) the keeper. @throws RuntimeError of Postgres or NATS. */
 export async function keepTopology(context: KeeperContext): Promise<void> {
   const elected = await guarded("keeper election", () =>
-    context.pool.query<{ generation: number; partition_count: number; applied: boolean }>({
+    context.pool.query<{ generation: number; partition_count: number; owned_before: boolean }>({
       name: "keeper_election",
       text: `update mailbox_state set keeper = $1, keeper_until = clock_timestamp() + $2 * interval '1 millisecond'
         where id = 1 and (keeper = $1 or keeper is null or keeper_until < clock_timestamp())
-        returning generation, partition_count, exists (select 1 from partitions where cursor_seq > 0 and generation = mailbox_state.generation) as applied`,
+        returning generation, partition_count, exists (select 1 from partitions where epoch > 0) as owned_before`,
       values: [context.hostId, keeperTtlMs],
     }),
   );
@@ -44,9 +47,12 @@ export async function keepTopology(context: KeeperContext): Promise<void> {
   if (!state) return;
   let { generation } = state;
   const mailbox = topologyNames(context.subjects.prefix).mailbox;
-  if (state.applied && (await context.streams.facts(mailbox)) === null) {
+  const missing = state.owned_before && (await context.streams.facts(mailbox)) === null;
+  if (!missing) context.loss.announced = false;
+  else if (!context.loss.announced) {
     const raised = await raiseGeneration(context.pool, generation);
     generation = raised.generation;
+    context.loss.announced = true;
     if (raised.raised) await announceGap(context, { generation, why: "stream missing" });
   }
   const changes = await context.streams.ensureTopology(

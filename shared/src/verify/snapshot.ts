@@ -1,0 +1,78 @@
+/**
+ * One snapshot of Postgres for all checks over rows: read only, without locks, each statement bounded in time, and each check behind a
+ * savepoint, so that one which cannot be made leaves the others theirs. Knows no table.
+ */
+import { guarded } from "../postgres/pool.js";
+import type { Pool, PoolClient } from "../postgres/pool.js";
+
+export interface Snapshot {
+  query<Row extends object>(sql: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** How many rows a table (with a condition) has; asked once. */
+  count(population: string): Promise<number>;
+  /** Runs a piece of work; when it fails, the snapshot is still good for others. */
+  apart<T>(work: () => Promise<T>): Promise<T>;
+  /** Names of the tables that there are. */
+  has(table: string): Promise<boolean>;
+}
+
+/** A minute: between two statements the checker does no more than compare what it has read. */
+const idleMs = 60_000;
+
+/** Gives the work a snapshot. @throws RuntimeError `StoreUnavailable` when Postgres is not there. */
+export async function withSnapshot<T>(
+  pool: Pool,
+  statementTimeoutMs: number,
+  work: (snapshot: Snapshot) => Promise<T>,
+): Promise<T> {
+  const client = await guarded("verify", () => pool.connect());
+  let broken: Error | undefined;
+  try {
+    await guarded("verify", async () => {
+      await client.query("begin isolation level repeatable read read only");
+      await client.query(
+        `set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = 1000;
+         set local idle_in_transaction_session_timeout = ${idleMs}`,
+      );
+    });
+    return await work(snapshotOf(client));
+  } finally {
+    await client.query("rollback").catch((error: Error) => (broken = error));
+    client.release(broken);
+  }
+}
+
+function snapshotOf(client: PoolClient): Snapshot {
+  const counts = new Map<string, number>();
+  const query = async <Row extends object>(
+    sql: string,
+    values: readonly unknown[] = [],
+  ): Promise<Row[]> => (await client.query<Row & Record<string, unknown>>(sql, [...values])).rows;
+  return {
+    query,
+    count: async (population) => {
+      const known = counts.get(population);
+      if (known !== undefined) return known;
+      const rows = await query<{ n: number }>(`select count(*)::float8 as n from ${population}`);
+      const { n } = rows[0]!;
+      counts.set(population, n);
+      return n;
+    },
+    apart: async (work) => {
+      await client.query("savepoint apart");
+      try {
+        const done = await work();
+        await client.query("release savepoint apart");
+        return done;
+      } catch (error) {
+        await client.query("rollback to savepoint apart");
+        throw error;
+      }
+    },
+    has: async (table) => {
+      const rows = await query<{ there: boolean }>("select to_regclass($1) is not null as there", [
+        table,
+      ]);
+      return rows[0]!.there;
+    },
+  };
+}

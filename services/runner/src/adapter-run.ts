@@ -64,7 +64,8 @@ export async function runAdapter(parts: AdapterRunParts): Promise<RunResult> {
   const clock = startClock(limits.timeoutSec, line);
   const launches = new Launches(parts);
   line.listen((stop) => {
-    if (stop.kind === "idle") tell(warningEvent(`no output for ${stop.sec}s: the run is ended`));
+    if (stop.kind === "idle")
+      tell(warningEvent(`no output for ${stop.sec}s: the run is ended`, Date.now()));
   });
   const abandoned = whenAbandoned(line, limits.graceMs, launches);
   try {
@@ -73,7 +74,12 @@ export async function runAdapter(parts: AdapterRunParts): Promise<RunResult> {
       abandoned.happens,
     ]);
     if (await launches.settle())
-      tell(warningEvent(`the adapter ${adapter.type} ended before its process, which was killed`));
+      tell(
+        warningEvent(
+          `the adapter ${adapter.type} ended before its process, which was killed`,
+          Date.now(),
+        ),
+      );
     return completed(result, launches.soFar);
   } finally {
     clock.stop();
@@ -170,7 +176,7 @@ function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): Ad
     privateFolder: () => launches.privateFolder(),
     privateFile: () => launches.privateFile(),
     invoked: (invocation) => launches.invoked(invocation),
-    warn: (message) => tell(warningEvent(message)),
+    warn: (message) => tell(warningEvent(message, Date.now())),
     report: (used) => launches.report(used),
     restartClock: (seconds) => clock.restart(seconds),
     launch: (spec) => launches.launch(spec),

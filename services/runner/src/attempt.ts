@@ -8,13 +8,12 @@
  * that is told to lose (deadline, guard gone, drain) reports `run.lost` once its tree is dead, and
  * never a result.
  */
-import { newId } from "@reveille/shared/protocol/ids";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
-import { runExecution } from "./execute.js";
-import type { ExecuteParts, Executed } from "./execute.js";
+import type { Execute, ExecuteParts, Executed } from "./execute.js";
 import { createProgress } from "./progress.js";
 import type { Progress } from "./progress.js";
 import { failedResult } from "./core/outcome.js";
@@ -44,6 +43,9 @@ export interface Attempt {
 export type AttemptEnd = "ran" | "refused" | "lost";
 
 export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
+  clock: Clock;
+  newId: () => string;
+  execute: Execute;
   incarnation: string;
   runnerId: string;
   guard: GuardLink;
@@ -64,7 +66,7 @@ export const startAttempt = (parts: AttemptParts, first: WorkItem, execution: Ex
 class ClaimedAttempt implements Attempt {
   readonly runId: string;
   readonly number: number;
-  readonly claimId = newId();
+  readonly claimId: string;
   readonly done: Promise<AttemptEnd>;
   readonly #parts: AttemptParts;
   readonly #execution: Execution;
@@ -85,6 +87,7 @@ class ClaimedAttempt implements Attempt {
     this.#parts = parts;
     this.#execution = execution;
     this.#items = [first];
+    this.claimId = parts.newId();
     this.#claim = { runId, attempt, claimId: this.claimId, incarnation: parts.incarnation };
     this.#logger = parts.logger.child({ runId, attempt });
     this.done = this.#run().catch((error: unknown) => {
@@ -149,10 +152,10 @@ class ClaimedAttempt implements Attempt {
   }
 
   async #perform(token: string | null): Promise<AttemptEnd> {
-    const { reports, guard } = this.#parts;
+    const { clock, reports, guard } = this.#parts;
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
-    const progress = createProgress(reports, execution, this.#claim);
+    const progress = createProgress(reports, execution, this.#claim, clock);
     const { result, containment } = await this.#execute(token, log, progress);
     const reason = this.#lostBy();
     if (reason) {
@@ -180,7 +183,7 @@ class ClaimedAttempt implements Attempt {
     const parts = { ...this.#parts, logger: this.#logger };
     try {
       const granted = { claimId: this.claimId, token };
-      return await runExecution(parts, this.#execution, granted, log, this.#line, telling);
+      return await parts.execute(parts, this.#execution, granted, log, this.#line, telling);
     } catch (error) {
       this.#logger.error({ err: error }, "the run broke in the runner");
       const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");

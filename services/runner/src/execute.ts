@@ -36,15 +36,21 @@ export interface Telling {
   used(soFar: UsageSoFar): void;
 }
 
-/** Runs one execution to its end. A stop that was asked for is obeyed. */
-export async function runExecution(
+/**
+ * Runs one execution to its end: resolves when nothing of it is alive any more. A stop that was asked for
+ * is obeyed. A port of the runner: a simulation has processes of its own.
+ */
+export type Execute = (
   parts: ExecuteParts,
   execution: Execution,
   granted: Granted,
   log: RunLog,
   line: StopLine,
   telling: Telling,
-): Promise<Executed> {
+) => Promise<Executed>;
+
+/** With real adapters and processes. */
+export const runExecution: Execute = async (parts, execution, granted, log, line, telling) => {
   const notStarted = (result: RunResult): Executed => ({ result, containment: "in_process" });
   const adapter = parts.adapters.find(execution.adapterType);
   if (!adapter)
@@ -61,7 +67,7 @@ export async function runExecution(
   const { prepared } = preparation;
   const read = readLimits(prepared.config, parts.limitDefaults);
   if (!read.ok) return notStarted(failedResult(read.message));
-  for (const warning of prepared.warnings) telling.tell(warningEvent(warning));
+  for (const warning of prepared.warnings) telling.tell(warningEvent(warning, Date.now()));
   const { limits } = read;
   const run = { ...parts, execution, adapter, prepared, limits, line };
   const result = await runMasked(run, log, telling, prepared);
@@ -69,7 +75,7 @@ export async function runExecution(
     result: stoppedResult(result, line.stop),
     containment: adapter.starts === "nothing" ? "in_process" : parts.trees.kind,
   };
-}
+};
 
 /** Runs the adapter so that nothing which is told, logged or answered shows a secret of the run. */
 async function runMasked(

@@ -3,20 +3,14 @@
  * or the lease fails, the whole life is over: its trees die, its attempts are lost, and the runner
  * begins another one. Reports of an ended life are still sent until they are answered.
  */
-import { hostname } from "node:os";
-import type { Bucket } from "@reveille/shared/nats/bucket";
-import type { Bus } from "@reveille/shared/nats/bus";
-import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Execution, RunnerLease } from "@reveille/shared/protocol/execution";
-import { newId } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
-import type { AdapterCatalog } from "./adapters/catalog.js";
 import { startAttempt } from "./attempt.js";
 import type { Attempt, AttemptParts } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
-import { cut, treesOf } from "./containment/lifeline.js";
 import type { ContainmentKind, Trees } from "./containment/tree.js";
 import type { LostReason, Stop } from "./core/stop.js";
 import { startGuard } from "./guard/guard-link.js";
@@ -25,6 +19,7 @@ import { runnerVersion } from "./identity.js";
 import { takeLease } from "./lease.js";
 import type { Lease } from "./lease.js";
 import { createLiveLog } from "./live-log.js";
+import type { RunnerPorts } from "./ports.js";
 import { createReports } from "./reports.js";
 import type { Reports } from "./reports.js";
 import { createRunLog } from "./run-log.js";
@@ -33,16 +28,10 @@ import { createSecretSource } from "./secrets/secret-source.js";
 import type { SecretSource } from "./secrets/secret-source.js";
 
 /** What all lives of a runner share. */
-export interface RunnerParts {
+export interface RunnerParts extends RunnerPorts {
   config: RunnerConfig;
   subjects: Subjects;
-  bus: Bus;
-  stored: StoredPublisher;
-  logBus: Bus;
   logBudget: LogBudget;
-  leases: Bucket;
-  inherited: Readonly<Record<string, string>>;
-  adapters: AdapterCatalog;
   draining: () => boolean;
   logger: Logger;
 }
@@ -93,13 +82,13 @@ export async function openIncarnation(
 }
 
 class Life implements Incarnation {
-  readonly id = newId();
+  readonly id: string;
   readonly #parts: RunnerParts;
   readonly #events: IncarnationEvents;
   readonly #logger: Logger;
   readonly #reports: Reports;
   readonly #secrets: SecretSource;
-  readonly #startedAt = new Date().toISOString();
+  readonly #startedAt: string;
   /** By run and attempt. */
   readonly #live = new Map<string, Attempt>();
   readonly #remembered = new Set<string>();
@@ -109,28 +98,34 @@ class Life implements Incarnation {
   #failure: LostReason | null = null;
 
   constructor(parts: RunnerParts, events: IncarnationEvents) {
+    const { clock, bus, stored, subjects } = parts;
+    this.id = parts.newId();
+    this.#startedAt = new Date(clock.wallMs()).toISOString();
     this.#parts = parts;
     this.#events = events;
     this.#logger = parts.logger.child({ incarnation: this.id });
-    this.#reports = createReports(
-      parts.bus,
-      parts.stored,
-      parts.subjects,
-      this.id,
-      events.onFree,
-      this.#logger,
-    );
-    this.#secrets = createSecretSource(parts.bus, parts.subjects, this.id, this.#logger);
+    this.#reports = createReports({
+      clock,
+      bus,
+      stored,
+      subjects,
+      incarnation: this.id,
+      onEnded: events.onFree,
+      logger: this.#logger,
+    });
+    this.#secrets = createSecretSource(clock, bus, subjects, this.id, this.#logger);
   }
 
   async begin(): Promise<void> {
-    const { config, leases } = this.#parts;
+    const { clock, machineNs, config, leases, openTrees } = this.#parts;
     try {
       this.#guard = await this.#startGuard();
       // Not more than can be used at once.
       const sparesMax = Math.min(config.spares, config.slots);
-      this.#trees = treesOf(this.#guard.lifeline, this.id, sparesMax, this.#logger);
+      this.#trees = openTrees(this.#guard.lifeline, this.id, sparesMax, this.#logger);
       this.#lease = await takeLease({
+        clock,
+        machineNs,
         bucket: leases,
         incarnation: this.id,
         value: () => this.#leaseValue(),
@@ -197,16 +192,19 @@ class Life implements Incarnation {
 
   async idle(limitMs: number): Promise<void> {
     if (this.#live.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, limitMs)));
+    let timer: Timer | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = this.#parts.clock.after(limitMs, resolve);
+    });
     await Promise.race([Promise.all([...this.#live.values()].map(({ done }) => done)), limit]);
-    clearTimeout(timer);
+    timer?.cancel();
   }
 
   async end(limitMs: number): Promise<void> {
-    const began = performance.now();
+    const { clock } = this.#parts;
+    const began = clock.monotonicMs();
     await this.idle(limitMs);
-    const left = await this.#reports.settled(Math.max(0, limitMs - (performance.now() - began)));
+    const left = await this.#reports.settled(Math.max(0, limitMs - (clock.monotonicMs() - began)));
     if (left > 0) this.#logger.error({ left }, "reports without an answer; the lease tells");
     // Reported, dead and answered: now the guard has nothing left to say.
     if (left === 0 && this.#live.size === 0) await this.#lease?.release();
@@ -227,6 +225,7 @@ class Life implements Incarnation {
       this.#parts.config;
     const settings = { runnerId, natsUrl, natsCredsFile, subjectPrefix, workDir, containment };
     return startGuard(
+      this.#parts,
       { type: "hello", incarnation: this.id, logLevel, ...settings },
       {
         onExpired: () => this.#fail("deadline"),
@@ -240,13 +239,16 @@ class Life implements Incarnation {
   }
 
   #attemptParts(): AttemptParts {
-    const { config, subjects, inherited, adapters, logBus, logBudget } = this.#parts;
+    const { clock, config, subjects, logBus, logBudget } = this.#parts;
     return {
-      inherited,
+      clock,
+      newId: this.#parts.newId,
+      execute: this.#parts.execute,
+      inherited: this.#parts.inherited,
       apiUrl: config.apiUrl,
       workDir: config.workDir,
       secrets: this.#secrets,
-      adapters,
+      adapters: this.#parts.adapters,
       limitDefaults: {
         timeoutSec: config.timeoutSecDefault,
         idleTimeoutSec: config.idleTimeoutSecDefault,
@@ -258,8 +260,8 @@ class Life implements Incarnation {
       trees: this.#trees,
       onStart: this.#events.onStart,
       openLog: (execution) => {
-        const live = createLiveLog(logBus, subjects, execution);
-        return createRunLog({ ...execution, subjects, budget: logBudget, live });
+        const live = createLiveLog(clock, logBus, subjects, execution);
+        return createRunLog({ ...execution, clock, subjects, budget: logBudget, live });
       },
       lostBy: () => this.#failure ?? (this.#lease?.passed() ? "deadline" : null),
       logger: this.#logger,
@@ -267,13 +269,12 @@ class Life implements Incarnation {
   }
 
   #leaseValue(): RunnerLease {
-    const { config, draining } = this.#parts;
+    const { config, place, draining } = this.#parts;
     return {
       incarnation: this.id,
       runnerId: config.runnerId,
       pool: config.pool,
-      hostname: hostname(),
-      pid: process.pid,
+      ...place,
       version: runnerVersion,
       slots: config.slots,
       draining: draining(),
@@ -303,10 +304,10 @@ class Life implements Incarnation {
     this.#trees?.close();
     const guard = this.#guard as GuardLink | undefined;
     if (!guard) return;
-    const limit = setTimeout(() => guard.kill(), releaseGuardMs);
+    const limit = this.#parts.clock.after(releaseGuardMs, () => guard.kill());
     await guard.bye();
-    clearTimeout(limit);
+    limit.cancel();
     // Its guard would have done it.
-    if (this.#failure === "guard_gone") await cut(guard.lifeline, this.id);
+    if (this.#failure === "guard_gone") await this.#parts.cut(guard.lifeline, this.id);
   }
 }

@@ -5,6 +5,7 @@
  */
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { RunnerLease } from "@reveille/shared/protocol/execution";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface Lease {
@@ -16,6 +17,9 @@ export interface Lease {
   stop(): void;
 }
 export interface LeaseOptions {
+  clock: Clock;
+  /** What `onRenewed` counts in: the monotonic clock that runner and guard share. */
+  machineNs: () => bigint;
   bucket: Bucket;
   incarnation: string;
   value: () => RunnerLease;
@@ -32,7 +36,7 @@ export interface LeaseOptions {
  * @throws RuntimeError `BrokerUnavailable` when it is not.
  */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-  const { bucket, incarnation, logger } = options;
+  const { clock, machineNs, bucket, incarnation, logger } = options;
   let deadlineNs: bigint | null = null;
   let revision = 0;
   let over = false;
@@ -40,7 +44,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let passed = false;
 
   const check = (): boolean => {
-    if (!passed && deadlineNs !== null && process.hrtime.bigint() > deadlineNs) {
+    if (!passed && deadlineNs !== null && machineNs() > deadlineNs) {
       passed = true;
       if (!over) options.onPassed();
       stop();
@@ -48,7 +52,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     return passed;
   };
   const renew = async (): Promise<void> => {
-    const sentNs = process.hrtime.bigint();
+    const sentNs = machineNs();
     revision = await bucket.put(incarnation, Buffer.from(JSON.stringify(options.value())));
     if (check() || over) return;
     deadlineNs = sentNs + BigInt(options.deadlineMs) * 1_000_000n;
@@ -62,13 +66,13 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
       .finally(() => (renewing = false));
   };
   await renew();
-  const renewal = setInterval(tick, options.renewMs);
+  const renewal = clock.every(options.renewMs, tick);
   // Twice a second: what is decided here is only who says first that the time is over.
-  const checking = setInterval(check, Math.min(500, options.deadlineMs / 4));
+  const checking = clock.every(Math.min(500, options.deadlineMs / 4), check);
   const stop = (): void => {
     over = true;
-    clearInterval(renewal);
-    clearInterval(checking);
+    renewal.cancel();
+    checking.cancel();
   };
   return {
     passed: check,

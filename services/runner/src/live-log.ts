@@ -6,6 +6,7 @@
 import type { Bus } from "@reveille/shared/nats/bus";
 import type { EventFrame } from "@reveille/shared/protocol/events";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import { incompleteEnd, startOfText } from "./core/utf8.js";
 import type { OutputStream } from "./adapter.js";
 
@@ -29,18 +30,19 @@ interface Fresh {
 }
 
 export function createLiveLog(
+  clock: Clock,
   bus: Bus,
   subjects: Subjects,
   run: { companyId: string; agentId: string; runId: string },
 ): LiveLog {
   const fresh: Partial<Record<OutputStream, Fresh>> = {};
-  let timer: NodeJS.Timeout | null = null;
+  let timer: Timer | null = null;
   let sentAt = -Infinity;
 
   const send = (final: boolean): void => {
-    if (timer) clearTimeout(timer);
+    timer?.cancel();
     timer = null;
-    sentAt = performance.now();
+    sentAt = clock.monotonicMs();
     for (const stream of streams) {
       const entry = fresh[stream];
       if (!entry || entry.bytes === 0) continue;
@@ -53,7 +55,7 @@ export function createLiveLog(
       const frame: EventFrame = {
         type: "heartbeat.run.log",
         companyId: run.companyId,
-        createdAt: new Date().toISOString(),
+        createdAt: new Date(clock.wallMs()).toISOString(),
         payload: {
           runId: run.runId,
           agentId: run.agentId,
@@ -79,12 +81,12 @@ export function createLiveLog(
         entry.bytes = bytesMax;
         entry.dropped = true;
       }
-      const due = sentAt + frameEveryMs - performance.now();
-      timer ??= setTimeout(() => send(false), Math.max(0, due));
+      const due = sentAt + frameEveryMs - clock.monotonicMs();
+      timer ??= clock.after(Math.max(0, due), () => send(false));
     },
     end: () => {
       if (fresh.stdout || fresh.stderr) send(true);
-      if (timer) clearTimeout(timer);
+      timer?.cancel();
     },
   };
 }

@@ -8,6 +8,7 @@ import { environmentCheckSchema, probeRequestSchema } from "@reveille/shared/pro
 import type { EnvironmentTest, ProbeAnswer, ProbeRequest } from "@reveille/shared/protocol/probe";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Adapter, EnvironmentCheck, Json, TestContext } from "./adapter.js";
 import type { AdapterCatalog } from "./adapters/catalog.js";
@@ -16,6 +17,7 @@ import { configFault, describeAdapter } from "./adapters/shape.js";
 import type { RunnerConfig } from "./config.js";
 
 export interface ProbeParts {
+  clock: Clock;
   bus: Bus;
   subjects: Subjects;
   config: Pick<RunnerConfig, "pool" | "timeoutSecDefault" | "idleTimeoutSecDefault">;
@@ -83,13 +85,13 @@ async function ask(parts: ProbeParts, data: Uint8Array): Promise<ProbeAnswer> {
 }
 
 async function testAdapter(
-  { inherited: env, config }: ProbeParts,
+  { clock, inherited: env, config }: ProbeParts,
   adapter: Adapter,
   { companyId, adapterConfig }: Extract<ProbeRequest, { kind: "test" }>,
 ): Promise<EnvironmentTest> {
   const { timeoutSecDefault: timeoutSec, idleTimeoutSecDefault: idleTimeoutSec } = config;
   const given = withoutSecrets(adapterConfig);
-  const checks = await checksOf(adapter, { companyId, config: given, env });
+  const checks = await checksOf(clock, adapter, { companyId, config: given, env });
   const limits = readLimits(given, { timeoutSec, idleTimeoutSec });
   const known = checks.some(({ level }) => level === "error");
   // What the adapter says in words of its own is not said again.
@@ -103,7 +105,7 @@ async function testAdapter(
     adapterType: adapter.type,
     status: has("error") ? "fail" : has("warn") ? "warn" : "pass",
     checks: checks.slice(0, checksMax),
-    testedAt: new Date().toISOString(),
+    testedAt: new Date(clock.wallMs()).toISOString(),
   };
 }
 
@@ -117,17 +119,18 @@ function withoutSecrets(config: Json): Json {
 
 /** What the adapter says within its time; it cannot make the question fail. */
 async function checksOf(
+  clock: Clock,
   adapter: Adapter,
   context: Omit<TestContext, "signal">,
 ): Promise<EnvironmentCheck[]> {
   if (!adapter.test) return [];
   const due = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => {
+    timer = clock.after(answerWithinMs, () => {
       due.abort();
       resolve("late");
-    }, answerWithinMs);
+    });
   });
   const failed = (message: string): EnvironmentCheck[] => [
     { code: "test_failed", level: "error", message: message.slice(0, 1_000) },
@@ -140,6 +143,6 @@ async function checksOf(
   } catch (error) {
     return failed(`The test broke: ${(error as Error).message}`);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
   }
 }

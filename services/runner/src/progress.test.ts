@@ -1,3 +1,4 @@
+import { systemClock } from "@reveille/shared/runtime/clock";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Execution, RunEvent, RunProgress } from "@reveille/shared/protocol/execution";
 import { createProgress } from "./progress.js";
@@ -23,6 +24,7 @@ const make = () =>
     },
     {} as Execution,
     claim,
+    systemClock,
   );
 beforeEach(() => {
   vi.useFakeTimers();

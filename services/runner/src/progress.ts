@@ -5,6 +5,7 @@
  * actor takes an older number for a repeat.
  */
 import type { Execution, RunEvent, UsageSoFar } from "@reveille/shared/protocol/execution";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Reports } from "./reports.js";
 import { warningEvent } from "./warning-event.js";
 
@@ -39,14 +40,16 @@ export function createProgress(
   reports: Pick<Reports, "progress">,
   execution: Execution,
   claim: Claim,
+  clock: Clock,
 ): Progress {
-  return new ProgressReports(reports, execution, claim);
+  return new ProgressReports(reports, execution, claim, clock);
 }
 
 class ProgressReports implements Progress {
   readonly #reports: Pick<Reports, "progress">;
   readonly #execution: Execution;
   readonly #claim: Claim;
+  readonly #clock: Clock;
   #events: Waiting[] = [];
   #leftOut = 0;
   #usage: UsageSoFar | null = null;
@@ -54,13 +57,19 @@ class ProgressReports implements Progress {
   #sending: Promise<void> | null = null;
   /** The last report could not be stored and is sent again until it is answered: nothing may overtake it. */
   #stuck = false;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #closed = false;
 
-  constructor(reports: Pick<Reports, "progress">, execution: Execution, claim: Claim) {
+  constructor(
+    reports: Pick<Reports, "progress">,
+    execution: Execution,
+    claim: Claim,
+    clock: Clock,
+  ) {
     this.#reports = reports;
     this.#execution = execution;
     this.#claim = claim;
+    this.#clock = clock;
   }
 
   tell(event: RunEvent): void {
@@ -76,11 +85,16 @@ class ProgressReports implements Progress {
 
   async close(): Promise<{ events: RunEvent[]; progressCount: number }> {
     this.#closed = true;
-    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     await this.#sending;
     if (this.#leftOut > 0)
       this.#events.push(
-        waiting(warningEvent(`${this.#leftOut} events were too many and are left out`)),
+        waiting(
+          warningEvent(
+            `${this.#leftOut} events were too many and are left out`,
+            this.#clock.wallMs(),
+          ),
+        ),
       );
     // What does not fit beside the result goes before it. The result has the usage itself.
     while (!this.#stuck && fitting(this.#events) < this.#events.length) await this.#send();
@@ -91,13 +105,13 @@ class ProgressReports implements Progress {
     if (this.#closed || this.#timer || this.#sending || this.#stuck) return;
     if (this.#events.length === 0 && !this.#usage) return;
     const pauseMs = this.#count === 0 ? shortRunMs : everyMs;
-    this.#timer = setTimeout(() => {
+    this.#timer = this.#clock.after(pauseMs, () => {
       this.#timer = null;
       this.#sending = this.#send().finally(() => {
         this.#sending = null;
         this.#plan();
       });
-    }, pauseMs);
+    });
   }
 
   /** Never rejects. */

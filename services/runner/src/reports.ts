@@ -15,6 +15,7 @@ import type {
   RunStarted,
 } from "@reveille/shared/protocol/execution";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 type Kind = Answer["report"];
@@ -63,21 +64,23 @@ interface Open {
   answered: (kind: AnswerKind | null, token?: string) => void;
 }
 
-/** `onEnded` is called when the report of an ended attempt was answered. */
-export function createReports(
-  bus: Bus,
-  stored: StoredPublisher,
-  subjects: Subjects,
-  incarnation: string,
-  onEnded: () => void,
-  logger: Logger,
-): Reports {
-  return new ReportSender(bus, stored, subjects, incarnation, onEnded, logger);
+export interface ReportsOptions {
+  clock: Clock;
+  bus: Bus;
+  stored: StoredPublisher;
+  subjects: Subjects;
+  incarnation: string;
+  /** The report of an ended attempt was answered. */
+  onEnded: () => void;
+  logger: Logger;
 }
+
+export const createReports = (options: ReportsOptions): Reports => new ReportSender(options);
 
 const isEnd = (kind: Kind): boolean => kind === "finished" || kind === "lost";
 
 class ReportSender implements Reports {
+  readonly #clock: Clock;
   readonly #bus: Bus;
   readonly #stored: StoredPublisher;
   readonly #subjects: Subjects;
@@ -85,20 +88,14 @@ class ReportSender implements Reports {
   readonly #logger: Logger;
   readonly #open = new Map<string, Open>();
   readonly #subscription: BusSubscription;
-  readonly #sweep: NodeJS.Timeout;
+  readonly #sweep: Timer;
   /** Open reports of ended attempts. */
   #ended = 0;
   #waiting: (() => void)[] = [];
   #closed = false;
 
-  constructor(
-    bus: Bus,
-    stored: StoredPublisher,
-    subjects: Subjects,
-    incarnation: string,
-    onEnded: () => void,
-    logger: Logger,
-  ) {
+  constructor({ clock, bus, stored, subjects, incarnation, onEnded, logger }: ReportsOptions) {
+    this.#clock = clock;
     this.#bus = bus;
     this.#stored = stored;
     this.#subjects = subjects;
@@ -107,7 +104,7 @@ class ReportSender implements Reports {
     this.#subscription = bus.subscribe(subjects.answer(incarnation), ({ data }) =>
       this.#hear(data),
     );
-    this.#sweep = setInterval(() => this.#resend(), sweepEveryMs);
+    this.#sweep = clock.every(sweepEveryMs, () => this.#resend());
   }
 
   ask(to: Addressee, report: RunStarted): Promise<GoAnswer> {
@@ -118,7 +115,7 @@ class ReportSender implements Reports {
       });
       // Without an acknowledgement of its own: the answer is one, and it costs a third less.
       this.#bus.publish(entry.subject, entry.payload);
-      entry.nextAt = performance.now() + resendFirstMs;
+      entry.nextAt = this.#clock.monotonicMs() + resendFirstMs;
     });
   }
 
@@ -147,9 +144,9 @@ class ReportSender implements Reports {
   async settled(limitMs: number): Promise<number> {
     if (this.#ended === 0) return 0;
     await new Promise<void>((resolve) => {
-      const limit = setTimeout(resolve, limitMs);
+      const limit = this.#clock.after(limitMs, resolve);
       this.#waiting.push(() => {
-        clearTimeout(limit);
+        limit.cancel();
         resolve();
       });
     });
@@ -158,7 +155,7 @@ class ReportSender implements Reports {
 
   close(): void {
     this.#closed = true;
-    clearInterval(this.#sweep);
+    this.#sweep.cancel();
     this.#subscription.unsubscribe();
     this.#open.clear();
   }
@@ -201,7 +198,7 @@ class ReportSender implements Reports {
       this.#logger.error({ err: error, claimId: report.claimId, kind }, "a report was not stored");
       return false;
     } finally {
-      entry.nextAt = performance.now() + entry.pauseMs;
+      entry.nextAt = this.#clock.monotonicMs() + entry.pauseMs;
     }
   }
 
@@ -221,7 +218,7 @@ class ReportSender implements Reports {
 
   #resend(): void {
     if (!this.#bus.connected) return;
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     for (const entry of this.#open.values()) {
       if (entry.nextAt > now) continue;
       this.#bus.publish(entry.subject, entry.payload);

@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { LogSeal } from "@reveille/shared/protocol/execution";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import { headers } from "@reveille/shared/protocol/headers";
 import type { LogStreamName, Subjects } from "@reveille/shared/protocol/subjects";
 import { createByteTail } from "./core/byte-tail.js";
@@ -55,6 +56,7 @@ const cutCharsMax = 500;
 const sha256OfNothing = createHash("sha256").digest("hex");
 
 export interface RunLogOptions {
+  clock: Clock;
   companyId: string;
   runId: string;
   attempt: number;
@@ -77,7 +79,7 @@ class LogWriter implements RunLog {
   #ownChunks = 0;
   #cutReason: string | null = null;
   #gathered: { stream: OutputStream; parts: Buffer[]; bytes: number } | null = null;
-  #timer: NodeJS.Timeout | null = null;
+  #timer: Timer | null = null;
   #pressed = false;
   readonly #listeners: ((pressed: boolean) => void)[] = [];
   #idle: (() => void) | null = null;
@@ -142,11 +144,11 @@ class LogWriter implements RunLog {
     gathered.parts.push(chunk);
     gathered.bytes += chunk.length;
     if (this.#ownChunks === 0 || gathered.bytes >= chunkBytesMax) this.#flush();
-    else this.#timer ??= setTimeout(() => this.#flush(), gatherMs);
+    else this.#timer ??= this.#options.clock.after(gatherMs, () => this.#flush());
   }
 
   #flush(): void {
-    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#timer = null;
     const gathered = this.#gathered;
     this.#gathered = null;
@@ -168,7 +170,7 @@ class LogWriter implements RunLog {
   }
 
   #publish(stream: LogStreamName, payload: Uint8Array, end?: string): Promise<unknown> {
-    const { companyId, runId, attempt, subjects } = this.#options;
+    const { clock, companyId, runId, attempt, subjects } = this.#options;
     const sequence = this.#sequence++;
     const offset = this.#offsets[stream];
     this.#offsets[stream] += payload.length;
@@ -177,7 +179,7 @@ class LogWriter implements RunLog {
         "Nats-Msg-Id": `${companyId}:${runId}:${attempt}:${sequence}`,
         [headers.logSequence]: String(sequence),
         [headers.logOffset]: String(offset),
-        [headers.logTime]: new Date().toISOString(),
+        [headers.logTime]: new Date(clock.wallMs()).toISOString(),
         [headers.logAttempt]: String(attempt),
         ...(end === undefined ? {} : { [headers.logEnd]: end }),
       },

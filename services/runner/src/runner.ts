@@ -3,40 +3,37 @@
  * record. Wires the parts; each says itself what it does.
  */
 import { mkdirSync } from "node:fs";
-import { connectBus } from "@reveille/shared/nats/bus";
-import type { BusMessage, BusSubscription, NatsBus } from "@reveille/shared/nats/bus";
-import { openBucket } from "@reveille/shared/nats/bucket";
-import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
-import { ensurePoolConsumer, openWorkQueue } from "@reveille/shared/nats/work-queue";
+import type { BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
 import type { WorkItem, WorkQueue } from "@reveille/shared/nats/work-queue";
-import { decodeTrusted } from "@reveille/shared/protocol/codec";
-import { executionSchema } from "@reveille/shared/protocol/execution";
-import type { Control, Execution } from "@reveille/shared/protocol/execution";
-import { runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
-import { topologyNames } from "@reveille/shared/protocol/topology";
+import { pause } from "@reveille/shared/runtime/clock";
+import type { Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Started } from "@reveille/shared/runtime/main";
 import type { Service } from "@reveille/shared/runtime/service";
 import { createCatalog, ownAdapters } from "./adapters/catalog.js";
-import type { AdapterCatalog } from "./adapters/catalog.js";
 import { loadAdapters } from "./adapters/external.js";
 import type { AttemptEnd } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
 import { sweepLeftovers } from "./containment/lifeline.js";
-import { inheritedEnvironment } from "./core/environment.js";
+import { readControl } from "./control.js";
 import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
+import { fitToLease } from "./lease-times.js";
+import { openPool, readExecution } from "./pool-queue.js";
+import { openPorts } from "./ports.js";
+import type { RunnerPorts } from "./ports.js";
 import { sweepPrivateFolders } from "./private-folders.js";
 import { answerProbes } from "./probe.js";
 import { createLogBudget } from "./run-log.js";
+import { runnerMetrics } from "./runner-metrics.js";
 
 /** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
 const workingEveryMs = 1_500;
 /** Reports without an answer, per slot, before nothing more is pulled: an actor that is away must not fill us. */
 const unansweredPerSlot = 4;
-/** Between tries to begin another life, and to find what the topology keeper makes. */
+/** Between tries to begin another life. */
 const againEveryMs = 1_000;
 /** How long an ended life's reports are sent: four leases, then everybody knows. */
 const formerLifeMs = 120_000;
@@ -52,7 +49,16 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
   const own = ownAdapters(config);
   const adapters = createCatalog([...own, ...(await loadAdapters(config.adapters, own))]);
-  const runner = new Runner(await connectParts({ ...config }, adapters, logger));
+  return startRunnerOn(config, await openPorts(config, adapters, logger), logger);
+}
+
+/** Starts a runner on its ports: real ones, or those of a simulation. It closes them when it stops. */
+export async function startRunnerOn(
+  config: RunnerConfig,
+  ports: RunnerPorts,
+  logger: Logger,
+): Promise<Started> {
+  const runner = new Runner(config, ports, logger);
   try {
     await runner.begin();
   } catch (error) {
@@ -62,56 +68,12 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   return runner;
 }
 
-interface Shared extends Omit<RunnerParts, "draining"> {
-  bus: NatsBus;
-  close(): Promise<void>;
-}
-
-async function connectParts(
-  config: RunnerConfig,
-  adapters: AdapterCatalog,
-  logger: Logger,
-): Promise<Shared> {
-  const subjects = createSubjects(config.subjectPrefix);
-  const connect = (name: string): Promise<NatsBus> =>
-    connectBus({
-      url: config.natsUrl,
-      credsFile: config.natsCredsFile,
-      name: `reveille-${name}-${config.runnerId}`,
-      inboxPrefix: runnerInboxPrefix,
-      onError: (error) => logger.warn({ err: error }, "NATS connection"),
-    });
-  const bus = await connect("runner");
-  // A connection of their own: a flood of output must not hold up reports and renewals.
-  const logBus = await connect("runner-logs");
-  const stored = new StoredPublisher(bus);
-  const logPublisher = new StoredPublisher(logBus);
-  const leases = await openBucket(bus, topologyNames(config.subjectPrefix).runnerLeases);
-  return {
-    config,
-    subjects,
-    bus,
-    logBus,
-    stored,
-    logBudget: createLogBudget(logPublisher),
-    leases,
-    inherited: inheritedEnvironment(process.env),
-    adapters,
-    logger,
-    close: async () => {
-      stored.close();
-      logPublisher.close();
-      await Promise.all([bus.close(), logBus.close()]);
-    },
-  };
-}
-
 class Runner implements Started {
   readonly ready: Record<string, unknown>;
   readonly done?: Promise<number>;
-  readonly #shared: Shared;
+  readonly #shared: Omit<RunnerParts, "draining">;
   readonly #former = new Set<Incarnation>();
-  readonly #working: NodeJS.Timeout;
+  readonly #working: Timer;
   readonly #controls: BusSubscription;
   #current: Incarnation | null = null;
   #queue: WorkQueue | null = null;
@@ -124,14 +86,18 @@ class Runner implements Started {
   readonly #ended: Record<AttemptEnd, number> = { ran: 0, refused: 0, lost: 0 };
   readonly #starts = { spare: 0, spawn: 0 };
 
-  constructor(shared: Shared) {
-    const { config, bus, subjects } = shared;
-    this.#shared = shared;
+  constructor(given: RunnerConfig, ports: RunnerPorts, logger: Logger) {
+    const { clock, bus } = ports;
+    // Its own: times are fitted to the lease.
+    const config = { ...given };
+    const subjects = createSubjects(config.subjectPrefix);
+    const logBudget = createLogBudget(ports.logPublisher);
+    this.#shared = { ...ports, config, subjects, logBudget, logger };
     this.ready = { runnerId: config.runnerId, pool: config.pool };
     if (config.once) this.done = new Promise<number>((resolve) => (this.#finish = resolve));
-    this.#working = setInterval(() => {
+    this.#working = clock.every(workingEveryMs, () => {
       for (const life of this.#lives()) life.working();
-    }, workingEveryMs);
+    });
     // One subscription for all runs: a cancel is rare, a subscription for each run is not.
     this.#controls = bus.subscribe(subjects.controls, (message) => this.#control(message));
   }
@@ -158,22 +124,14 @@ class Runner implements Started {
 
   #metrics(): string {
     const { config, logBudget } = this.#shared;
-    const sum = (count: (life: Incarnation) => number): number =>
-      this.#lives().reduce((total, life) => total + count(life), 0);
-    return [
-      `reveille_runner_slots{pool="${config.pool}"} ${config.slots}`,
-      `reveille_runner_attempts_live ${sum((life) => life.liveCount)}`,
-      `reveille_runner_spares ${sum((life) => life.spareCount)}`,
-      ...Object.entries(this.#starts).map(
-        ([from, count]) => `reveille_runner_starts_total{from="${from}"} ${count}`,
-      ),
-      `reveille_runner_reports_unanswered ${sum((life) => life.unanswered)}`,
-      `reveille_runner_log_bytes_in_flight ${logBudget.inFlight}`,
-      ...Object.entries(this.#ended).map(
-        ([how, count]) => `reveille_runner_attempts_total{end="${how}"} ${count}`,
-      ),
-      "",
-    ].join("\n");
+    return runnerMetrics({
+      pool: config.pool,
+      slots: config.slots,
+      lives: this.#lives(),
+      ended: this.#ended,
+      starts: this.#starts,
+      logBytesInFlight: logBudget.inFlight,
+    });
   }
 
   #lives(): Incarnation[] {
@@ -257,7 +215,7 @@ class Runner implements Started {
         await this.#live();
       } catch (error) {
         this.#shared.logger.warn({ err: error }, "cannot begin another life yet");
-        await pause(againEveryMs);
+        await pause(this.#shared.clock, againEveryMs);
       }
     }
   }
@@ -269,86 +227,9 @@ class Runner implements Started {
     await this.#current?.idle(deadlineMs);
     this.#current?.stopAll({ kind: "lost", reason: "drained" });
     await Promise.all(this.#lives().map((life) => life.end(lastAnswersMs)));
-    clearInterval(this.#working);
+    this.#working.cancel();
     this.#controls.unsubscribe();
     await this.#health?.stop();
     await this.#shared.close();
-  }
-}
-
-const pause = (ms: number): Promise<void> =>
-  new Promise<void>((resume) => {
-    setTimeout(resume, ms);
-  });
-
-/**
- * Waits for the bucket of leases, and fits our times to what it really keeps: a tree must be dead a
- * third of a lease before anybody may think that its runner is.
- */
-async function fitToLease({ config, leases, logger }: Shared): Promise<void> {
-  let ttlMs = 0;
-  for (let told = false; ttlMs === 0;) {
-    try {
-      ttlMs = (await leases.ttlMs()) || config.leaseTtlMs;
-    } catch (error) {
-      if (!told) logger.warn({ err: error }, "waiting for the bucket of leases");
-      told = true;
-      await pause(againEveryMs);
-    }
-  }
-  const fitted = {
-    guardDeadlineMs: Math.min(config.guardDeadlineMs, Math.floor((ttlMs * 2) / 3)),
-    leaseRenewMs: Math.min(config.leaseRenewMs, Math.floor(ttlMs / 6)),
-  };
-  if (fitted.guardDeadlineMs < config.guardDeadlineMs || fitted.leaseRenewMs < config.leaseRenewMs)
-    logger.warn({ ttlMs, ...fitted }, "the lease is shorter than configured for; times were cut");
-  Object.assign(config, fitted);
-}
-
-function openPool(shared: Shared, take: (item: WorkItem) => void): WorkQueue {
-  const { config, logger, bus, subjects } = shared;
-  const names = topologyNames(config.subjectPrefix);
-  let missing = false;
-  return openWorkQueue(bus, {
-    stream: names.exec,
-    consumer: names.poolConsumer(config.pool),
-    take,
-    onMissing: () => {
-      if (!missing) logger.warn({ pool: config.pool }, "the pool's consumer does not exist yet");
-      missing = true;
-      ensurePoolConsumer(bus, subjects, config.pool).catch((error: unknown) =>
-        logger.debug({ err: error }, "cannot make the pool's consumer"),
-      );
-    },
-    onFound: () => {
-      missing = false;
-      logger.info({ pool: config.pool }, "the pool's consumer is there");
-    },
-  });
-}
-
-/** The execution; null when it can never be run, which it is then told. */
-function readExecution(item: WorkItem, logger: Logger): Execution | null {
-  let reason: string;
-  try {
-    const read = executionSchema.safeParse(decodeTrusted(item.data));
-    if (read.success) return read.data;
-    const [issue] = read.error.issues;
-    reason = `${issue?.path.join(".")}: ${issue?.message}`;
-  } catch (error) {
-    reason = `not msgpack: ${(error as Error).message}`;
-  }
-  logger.error({ subject: item.subject, reason }, "an execution cannot be read and is dropped");
-  item.term(reason.slice(0, 200));
-  return null;
-}
-
-function readControl(data: Uint8Array): Control | null {
-  try {
-    const control = decodeTrusted(data) as Partial<Control> | null;
-    const known = control?.kind === "cancel" || control?.kind === "finish";
-    return known && typeof control.claimId === "string" ? (control as Control) : null;
-  } catch {
-    return null;
   }
 }

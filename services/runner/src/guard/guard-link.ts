@@ -1,14 +1,10 @@
 /**
- * The runner's side of its guard: starts it, tells it of every claim before anything of it can run,
- * and notices when it is gone or answers no more. Knows nothing of NATS.
+ * The runner's side of its guard: tells it of every claim before anything of it can run, and notices
+ * when it is gone or answers no more. Knows neither NATS nor how a process is started.
  */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Lifeline } from "../containment/lifeline.js";
-import { lineReader } from "./guard-protocol.js";
 import type { ClaimNote, FromGuard, Hello, ToGuard } from "./guard-protocol.js";
 
 export interface GuardLink {
@@ -30,6 +26,29 @@ export interface GuardEvents {
   onGone: (why: string) => void;
 }
 
+/** The guard as a process, with the two pipes between it and us; a port. */
+export interface GuardPipe {
+  readonly pid: number;
+  /** Resolves when the process has ended, or never was. */
+  readonly exited: Promise<void>;
+  /** Goes nowhere when the pipe is broken. */
+  send(message: ToGuard): void;
+  /** As `send`, but what is sent in one turn may go out together, at its end. */
+  sendSoon(message: ToGuard): void;
+  /** SIGKILL. */
+  kill(): void;
+}
+/** Starts a guard's process. What it says and that it is gone is told later, never within the call. */
+export type SpawnGuard = (events: {
+  onMessage: (message: FromGuard) => void;
+  onGone: (why: string) => void;
+}) => GuardPipe;
+
+export interface GuardLinkPorts {
+  clock: Clock;
+  spawnGuard: SpawnGuard;
+}
+
 const pingEveryMs = 1_000;
 /**
  * Pings without an answer before a guard counts as gone. Counted, not timed: a runner that was frozen
@@ -38,15 +57,14 @@ const pingEveryMs = 1_000;
 const unansweredMax = 10;
 const startTimeoutMs = 20_000;
 
-const entry = fileURLToPath(new URL("./guard-main.js", import.meta.url));
-
 /** @throws Error when the guard cannot start, or refuses (no containment as asked for). */
 export async function startGuard(
+  ports: GuardLinkPorts,
   hello: Hello,
   events: GuardEvents,
   logger: Logger,
 ): Promise<GuardLink> {
-  const guard = new GuardProcess(events);
+  const guard = new LinkedGuard(ports, events);
   try {
     await guard.begin(hello);
   } catch (error) {
@@ -57,130 +75,101 @@ export async function startGuard(
   return guard;
 }
 
-class GuardProcess implements GuardLink {
+class LinkedGuard implements GuardLink {
   lifeline: Lifeline = { kind: "best_effort", path: "" };
+  readonly #clock: Clock;
   readonly #events: GuardEvents;
-  readonly #child: ChildProcess;
-  readonly #input: Writable;
-  readonly #output: Readable;
-  readonly #exited: Promise<void>;
-  readonly #pinging: NodeJS.Timeout;
+  readonly #pipe: GuardPipe;
+  readonly #pinging: Timer;
+  /** Hears the answer to `hello`. */
+  #answered: (message: Extract<FromGuard, { type: "ready" | "refused" }>) => void = () => undefined;
   /** From here on its end is no surprise. */
   #leaving = false;
   #gone = false;
   #unanswered = 0;
-  #corked = false;
 
-  constructor(events: GuardEvents) {
+  constructor({ clock, spawnGuard }: GuardLinkPorts, events: GuardEvents) {
+    this.#clock = clock;
     this.#events = events;
-    this.#child = spawn(process.execPath, [entry], {
-      // Its own session: what is sent to the runner's group must not end both.
-      detached: true,
-      stdio: ["pipe", "inherit", "inherit", "pipe"],
+    this.#pipe = spawnGuard({
+      onMessage: (message) => this.#take(message),
+      onGone: (why) => this.#lost(why),
     });
-    this.#input = this.#child.stdin as Writable;
-    this.#output = this.#child.stdio[3] as Readable;
-    for (const pipe of [this.#input, this.#output])
-      pipe.on("error", (error: Error) => this.#lost(`its pipe broke: ${error.message}`));
-    this.#exited = new Promise<void>((resolve) => {
-      this.#child.once("error", (error) => {
-        this.#lost(`it could not be started: ${error.message}`);
-        resolve();
-      });
-      this.#child.once("exit", (code, signal) => {
-        this.#lost(`it ended with ${signal ?? code}`);
-        resolve();
-      });
-    });
-    this.#pinging = setInterval(() => this.#ping(), pingEveryMs);
+    this.#pinging = clock.every(pingEveryMs, () => this.#ping());
   }
 
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return this.#pipe.pid;
   }
 
   /** Resolves when the lifeline is there. */
   async begin(hello: Hello): Promise<void> {
     const started = new Promise<void>((resolve, reject) => {
-      const limit = setTimeout(() => reject(new Error("the guard did not start")), startTimeoutMs);
-      void this.#exited.then(() => {
-        clearTimeout(limit);
+      const limit = this.#clock.after(startTimeoutMs, () =>
+        reject(new Error("the guard did not start")),
+      );
+      void this.#pipe.exited.then(() => {
+        limit.cancel();
         reject(new Error("the guard ended while it started"));
       });
-      const take = (message: FromGuard): void => {
-        if (message.type === "pong") this.#unanswered = 0;
-        else if (message.type === "expired") this.#events.onExpired();
-        else {
-          clearTimeout(limit);
-          if (message.type === "refused") return reject(new Error(message.reason));
-          this.lifeline = message.lifeline;
-          resolve();
-        }
+      this.#answered = (message) => {
+        limit.cancel();
+        if (message.type === "refused") return reject(new Error(message.reason));
+        this.lifeline = message.lifeline;
+        resolve();
       };
-      this.#output.setEncoding("utf8");
-      this.#output.on("data", lineReader(take));
     });
-    this.#send(hello);
+    this.#pipe.send(hello);
     await started;
   }
 
   claim(note: ClaimNote): void {
-    this.#sendSoon({ type: "claim", ...note });
+    // Nothing of a claim runs before a later turn.
+    this.#pipe.sendSoon({ type: "claim", ...note });
   }
   went(claimId: string): void {
-    this.#sendSoon({ type: "went", claimId });
+    this.#pipe.sendSoon({ type: "went", claimId });
   }
   end(claimId: string): void {
-    this.#sendSoon({ type: "end", claimId });
+    this.#pipe.sendSoon({ type: "end", claimId });
   }
   deadline(atNs: bigint): void {
-    this.#send({ type: "deadline", atNs: atNs.toString() });
+    this.#pipe.send({ type: "deadline", atNs: atNs.toString() });
   }
 
   async bye(): Promise<void> {
     this.#leave();
-    this.#send({ type: "bye" });
-    await this.#exited;
+    this.#pipe.send({ type: "bye" });
+    await this.#pipe.exited;
   }
 
   kill(): void {
     this.#leave();
-    this.#child.kill("SIGKILL");
+    this.#pipe.kill();
   }
 
   #leave(): void {
     this.#leaving = true;
-    clearInterval(this.#pinging);
+    this.#pinging.cancel();
   }
 
   #lost(why: string): void {
-    clearInterval(this.#pinging);
+    this.#pinging.cancel();
     if (this.#gone || this.#leaving) return;
     this.#gone = true;
     this.#events.onGone(why);
+  }
+
+  #take(message: FromGuard): void {
+    if (message.type === "pong") this.#unanswered = 0;
+    else if (message.type === "expired") this.#events.onExpired();
+    else this.#answered(message);
   }
 
   #ping(): void {
     if (this.#unanswered >= unansweredMax)
       return this.#lost(`${this.#unanswered} pings without an answer`);
     this.#unanswered += 1;
-    this.#send({ type: "ping" });
-  }
-
-  #send(message: ToGuard): void {
-    if (this.#input.writable) this.#input.write(`${JSON.stringify(message)}\n`);
-  }
-
-  /** Lines of one turn go out in one write; nothing of a claim runs before a later turn. */
-  #sendSoon(message: ToGuard): void {
-    if (!this.#corked) {
-      this.#corked = true;
-      this.#input.cork();
-      process.nextTick(() => {
-        this.#corked = false;
-        this.#input.uncork();
-      });
-    }
-    this.#send(message);
+    this.#pipe.send({ type: "ping" });
   }
 }

@@ -10,6 +10,7 @@ import type { Execution } from "@reveille/shared/protocol/execution";
 import { refsMax, resolvedSecretsSchema } from "@reveille/shared/protocol/secrets";
 import type { NamedRef, ResolvedSecrets, SecretRef } from "@reveille/shared/protocol/secrets";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { z } from "zod";
 
@@ -40,6 +41,7 @@ const pauseMaxMs = 2_000;
 const valuesSchema = z.array(z.string());
 
 export function createSecretSource(
+  clock: Clock,
   bus: Bus,
   subjects: Subjects,
   incarnation: string,
@@ -73,7 +75,7 @@ export function createSecretSource(
       const wanted = refs.map(({ ref }) => bare(ref!));
       const claim = { companyId, agentId, runId, attempt, claimId, incarnation };
       const question = encodePayload({ ...claim, refs: wanted });
-      const giveUpAt = performance.now() + patienceMs;
+      const giveUpAt = clock.monotonicMs() + patienceMs;
       for (let pauseMs = pauseFirstMs; ; pauseMs = Math.min(pauseMs * 2, pauseMaxMs)) {
         const answer = await ask(question);
         if (answer.ok) {
@@ -81,11 +83,11 @@ export function createSecretSource(
           if (values) return { ok: true, values };
           return failed(refs[0]!, "cannot be resolved: the answer was not sealed to this runner");
         }
-        const over = signal.aborted || performance.now() + pauseMs > giveUpAt;
+        const over = signal.aborted || clock.monotonicMs() + pauseMs > giveUpAt;
         if (over || !answer.retry)
           return failed(refs[answer.at ?? 0] ?? refs[0]!, `cannot be resolved: ${answer.reason}`);
         logger.debug({ runId, reason: answer.reason }, "secrets are asked for again");
-        await pause(pauseMs, signal);
+        await pauseUnless(signal, clock, pauseMs);
       }
     },
   };
@@ -107,13 +109,13 @@ function parsed(text: string): unknown {
 }
 
 /** Ends with the time or the signal. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+const pauseUnless = (signal: AbortSignal, clock: Clock, ms: number): Promise<void> =>
   new Promise<void>((resume) => {
     const done = (): void => {
-      clearTimeout(timer);
+      timer.cancel();
       signal.removeEventListener("abort", done);
       resume();
     };
-    const timer = setTimeout(done, ms);
+    const timer = clock.after(ms, done);
     signal.addEventListener("abort", done);
   });

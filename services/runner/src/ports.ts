@@ -1,0 +1,101 @@
+/**
+ * What a runner reaches the world through: time, NATS, its guard, process trees, and what happens between
+ * a go and a result. The real ones are opened here; a simulation brings its own. Decides nothing.
+ */
+import { hostname } from "node:os";
+import { openBucket } from "@reveille/shared/nats/bucket";
+import type { Bucket } from "@reveille/shared/nats/bucket";
+import { connectBus } from "@reveille/shared/nats/bus";
+import type { Bus, NatsBus } from "@reveille/shared/nats/bus";
+import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import { ensurePoolConsumer, openWorkQueue } from "@reveille/shared/nats/work-queue";
+import type { WorkQueue, WorkQueueOptions } from "@reveille/shared/nats/work-queue";
+import { newId } from "@reveille/shared/protocol/ids";
+import { runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
+import { createSubjects } from "@reveille/shared/protocol/subjects";
+import { topologyNames } from "@reveille/shared/protocol/topology";
+import { systemClock } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
+import type { Logger } from "@reveille/shared/runtime/log";
+import type { AdapterCatalog } from "./adapters/catalog.js";
+import type { RunnerConfig } from "./config.js";
+import { cut, treesOf } from "./containment/lifeline.js";
+import type { Lifeline } from "./containment/lifeline.js";
+import type { Trees } from "./containment/tree.js";
+import { inheritedEnvironment } from "./core/environment.js";
+import { runExecution } from "./execute.js";
+import type { Execute } from "./execute.js";
+import type { SpawnGuard } from "./guard/guard-link.js";
+import { spawnGuard } from "./guard/guard-process.js";
+
+export interface RunnerPorts {
+  clock: Clock;
+  /** The monotonic clock that all processes of this machine share; nanoseconds. */
+  machineNs: () => bigint;
+  newId: () => string;
+  /** Shown in the lease. */
+  place: { hostname: string; pid: number };
+  bus: Bus;
+  /** A connection of their own: a flood of output must not hold up reports and renewals. */
+  logBus: Bus;
+  stored: StoredPublisher;
+  logPublisher: StoredPublisher;
+  leases: Bucket;
+  openQueue: (options: WorkQueueOptions) => WorkQueue;
+  /** Makes the consumer of this runner's pool. @throws RuntimeError `BrokerUnavailable` */
+  ensurePoolConsumer: () => Promise<void>;
+  spawnGuard: SpawnGuard;
+  openTrees: (lifeline: Lifeline, incarnation: string, sparesMax: number, logger: Logger) => Trees;
+  /** Kills every process of the incarnation; resolves when none is left and none can start. */
+  cut: (lifeline: Lifeline, incarnation: string) => Promise<void>;
+  execute: Execute;
+  adapters: AdapterCatalog;
+  /** What every run inherits of our own environment. */
+  inherited: Readonly<Record<string, string>>;
+  close: () => Promise<void>;
+}
+
+/** @throws RuntimeError `BrokerUnavailable` when NATS cannot be reached. */
+export async function openPorts(
+  config: RunnerConfig,
+  adapters: AdapterCatalog,
+  logger: Logger,
+): Promise<RunnerPorts> {
+  const subjects = createSubjects(config.subjectPrefix);
+  const connect = (name: string): Promise<NatsBus> =>
+    connectBus({
+      url: config.natsUrl,
+      credsFile: config.natsCredsFile,
+      name: `reveille-${name}-${config.runnerId}`,
+      inboxPrefix: runnerInboxPrefix,
+      onError: (error) => logger.warn({ err: error }, "NATS connection"),
+    });
+  const bus = await connect("runner");
+  const logBus = await connect("runner-logs");
+  const stored = new StoredPublisher(bus);
+  const logPublisher = new StoredPublisher(logBus);
+  return {
+    clock: systemClock,
+    machineNs: () => process.hrtime.bigint(),
+    newId,
+    place: { hostname: hostname(), pid: process.pid },
+    bus,
+    logBus,
+    stored,
+    logPublisher,
+    leases: await openBucket(bus, topologyNames(config.subjectPrefix).runnerLeases),
+    openQueue: (options) => openWorkQueue(bus, options),
+    ensurePoolConsumer: () => ensurePoolConsumer(bus, subjects, config.pool),
+    spawnGuard,
+    openTrees: treesOf,
+    cut,
+    execute: runExecution,
+    adapters,
+    inherited: inheritedEnvironment(process.env),
+    close: async () => {
+      stored.close();
+      logPublisher.close();
+      await Promise.all([bus.close(), logBus.close()]);
+    },
+  };
+}

@@ -118,6 +118,7 @@ async function assembleTools(
   );
   const owed = createOwedReleases(pool, clock, logger);
   const timers = createTimers({ pool, clock, publisher, subjects, logger, trusted });
+  const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
   const performer = new Performer({
     bus,
     clock,
@@ -130,6 +131,7 @@ async function assembleTools(
     owed,
     tokens: createRunTokens(config.keys.tokenSecret, clock, logger),
     setTimer: (timer) => timers.set(timer),
+    failpoint,
     logger,
   });
   const perform = (effects: readonly Effect[]): void => performer.perform(effects);
@@ -143,6 +145,7 @@ async function assembleTools(
     locks,
     leases,
     owed,
+    failpoint,
     timers,
     perform,
     reconciling,
@@ -167,6 +170,7 @@ function assembleHost(
     clock,
     subjects,
     lease,
+    failpoint: tools.failpoint,
     logger,
     dropActivations: (partition) => activations.dropPartition(partition),
     openPartition: (row) => new Partition(row, partitionContext),
@@ -206,7 +210,7 @@ function assembleHost(
     locks,
     trusted,
     perform,
-    failpoint: createFailpoint(config.REVEILLE_FAILPOINT),
+    failpoint: tools.failpoint,
     partitions: () => host.partitions.values(),
     batchMax: config.REVEILLE_BATCH_MAX,
     inFlightMax: config.REVEILLE_BATCHES_IN_FLIGHT,

@@ -6,8 +6,20 @@
 import { writeSync } from "node:fs";
 
 export const failpointPlaces = [
-  /** actor host: a batch is in Postgres, none of its effects has gone out. */
+  /** actor host: partitions are its own and nothing of them was read. They are owned by a dead host: its lease ends, others take them. */
+  "after-takeover",
+  /** actor host: a run has a lock or a place in its queue and no row that says so. The same message comes again and finds the place. */
+  "after-acquire",
+  /** actor host: a batch is decided and not in Postgres. The same messages come again. */
+  "before-commit",
+  /** actor host: a batch is in Postgres, none of its effects has gone out. Reconciling does what its rows owe. */
   "after-commit",
+  /** actor host: a run is over and still the holder in the bucket. Its row owes the release. */
+  "before-release",
+  /** actor host: the bucket has the next holder, which was not told. The row owes the release still, and granting is part of it. */
+  "after-release",
+  /** actor host: the next holder was told, the row still owes the release. It is released and told again. */
+  "before-settle",
 ] as const;
 export type FailpointPlace = (typeof failpointPlaces)[number];
 /** Called at each place; returns, or never. */

@@ -154,6 +154,7 @@ async function tryItems(
     heldElsewhere,
     rows,
     effects,
+    failpoint: context.failpoint,
     logger: context.logger,
   };
   await Promise.all(
@@ -167,6 +168,7 @@ async function tryItems(
     if (read.kind === "dead") rows.addDeadLetter(deadLetter(read, message, partition.number));
     else if (read.kind === "invalid-wake") invalidWake(read, message, rows, effects);
   }
+  context.failpoint("before-commit");
   const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
   if (outcome.kind !== "committed") return outcome;
   context.failpoint("after-commit");

@@ -19,6 +19,7 @@ const contextOf = (): ChainContext => ({
   heldElsewhere: new Set(),
   rows: new RowSet(),
   effects: [],
+  failpoint: () => undefined,
   logger: { error: () => {} } as unknown as ChainContext["logger"],
 });
 const state = agentOf();

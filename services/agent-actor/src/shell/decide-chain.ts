@@ -4,6 +4,7 @@
  * given: a wake that comes twice in one batch gets the first verdict.
  */
 import type { Verdict } from "@reveille/shared/protocol/wake";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { InvariantViolation } from "@reveille/shared/errors";
 import { decide } from "../core/decide.js";
@@ -28,6 +29,7 @@ export interface ChainContext {
   heldElsewhere: ReadonlySet<string>;
   rows: RowSet;
   effects: Effect[];
+  failpoint: Failpoint;
   logger: Logger;
 }
 
@@ -144,6 +146,7 @@ async function askLock(
     if (told) context.effects.push(grantEffect(request.issueId, told));
   }
   const { outcome, replaced } = await context.locks.acquire(request.issueId, entry);
+  context.failpoint("after-acquire");
   // A dead holder gave way to the first waiter: it is told by the mailbox, like by any hand-over.
   if (replaced) context.effects.push(grantEffect(request.issueId, replaced));
   return outcome;

@@ -8,6 +8,7 @@ import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { pause } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { desiredPartitions } from "../core/placement.js";
 import type { HostLease, HostView } from "./host-lease.js";
@@ -22,6 +23,7 @@ export interface HostContext {
   clock: Clock;
   subjects: Subjects;
   lease: HostLease;
+  failpoint: Failpoint;
   logger: Logger;
   openPartition: (row: PartitionRow) => Partition;
   dropActivations: (partition: number) => void;
@@ -139,6 +141,7 @@ export class Host {
     );
     if (free.length === 0) return;
     const taken = await takePartitions(pool, hostId, numbers(free));
+    this.#context.failpoint("after-takeover");
     for (const row of taken) {
       // All that is cached for a partition is read after it was taken.
       dropActivations(row.partition);

@@ -13,6 +13,7 @@ import type { Streams } from "@reveille/shared/nats/streams";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Clock } from "@reveille/shared/runtime/clock";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Effect } from "../core/decision.js";
 import { needsFacts, withFacts } from "../core/execution-facts.js";
@@ -34,6 +35,7 @@ export interface PerformContext {
   owed: OwedReleases;
   tokens: RunTokens;
   setTimer: (timer: TimerSetting) => void;
+  failpoint: Failpoint;
   logger: Logger;
 }
 
@@ -138,13 +140,15 @@ export class Performer {
   }
 
   async #release(effect: Extract<Effect, { kind: "release" }>): Promise<void> {
-    const { locks, owed } = this.#context;
+    const { locks, owed, failpoint } = this.#context;
+    failpoint("before-release");
     const granted = await locks.release(
       effect.companyId,
       effect.issueId,
       effect.runId,
       effect.notAfter,
     );
+    failpoint("after-release");
     if (granted) {
       // The grant is acknowledged before the mark goes: a crash in between grants again.
       await this.#grant(effect.issueId, { ...granted, wakeId: granted.requestId });
@@ -152,6 +156,7 @@ export class Performer {
       const payload = { issueId, releasedBy, runId: granted.runId, agentId: granted.agentId };
       this.#announce(effect.companyId, "issue.lock", this.#context.clock.wallMs(), payload);
     }
+    failpoint("before-settle");
     owed.settled(effect.owner, effect.ownerId);
   }
 

@@ -33,6 +33,8 @@ import { createRunTokens } from "./shell/run-tokens.js";
 import { createRunnerLeases } from "./shell/runner-leases.js";
 import { Scheduler } from "./shell/scheduler.js";
 import { answerSecrets } from "./shell/secret-responder.js";
+import { createStreamGauge } from "./shell/stream-gauge.js";
+import { createTally } from "./shell/tally.js";
 import { createTimers } from "./shell/timers.js";
 import { Trimmer } from "./shell/trim.js";
 
@@ -104,6 +106,7 @@ async function assembleTools(
     logger,
   });
   const trusted = (): boolean => lease.trusted;
+  const streamGauge = createStreamGauge(streams, [names.mailbox, names.exec, names.logs], logger);
   const activations = createActivations({
     clock,
     idleMs: config.REVEILLE_RESIDENT_IDLE_MS,
@@ -134,7 +137,11 @@ async function assembleTools(
     failpoint,
     logger,
   });
-  const perform = (effects: readonly Effect[]): void => performer.perform(effects);
+  const perform = (effects: readonly Effect[]): void => {
+    for (const effect of effects)
+      if (effect.kind === "answer" && effect.answer === "go") leases.claimed(effect.incarnation);
+    performer.perform(effects);
+  };
   const reconciling = { pool, publisher, subjects, locks, leases, perform, logger };
 
   return {
@@ -147,6 +154,8 @@ async function assembleTools(
     owed,
     failpoint,
     timers,
+    tally: createTally(),
+    streamGauge,
     perform,
     reconciling,
   };
@@ -161,7 +170,8 @@ function assembleHost(
   logger: Logger,
 ) {
   const { bus, clock, streams, pool, leasePool, subjects, names } = connections;
-  const { lease, trusted, activations, companies, locks, perform, reconciling, timers } = tools;
+  const { lease, trusted, activations, companies, locks, perform, reconciling, tally, timers } =
+    tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
@@ -210,6 +220,7 @@ function assembleHost(
     locks,
     trusted,
     perform,
+    tally,
     failpoint: tools.failpoint,
     partitions: () => host.partitions.values(),
     batchMax: config.REVEILLE_BATCH_MAX,
@@ -255,7 +266,7 @@ function startPeriods(
   logger: Logger,
 ) {
   const { clock, streams, subjects, names, keeper, pool } = connections;
-  const { host, timers, activations, companies, reconciling, trusted, lockBucket } = parts;
+  const { host, timers, activations, companies, reconciling, trusted, lockBucket, leases } = parts;
   const trimmer = new Trimmer(streams, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
   return [
@@ -275,7 +286,12 @@ function startPeriods(
     every(clock, 10_000, "reconcile", logger, () =>
       reconcile(reconciling, readOnes(host), reconcileAgeMs),
     ),
+    // Runner and guard both gone: nobody reports that, and its agents wait for no longer than its lease.
+    every(clock, 1_000, "runner leases", logger, async () => {
+      if (await leases.ended()) await reconcile(reconciling, readOnes(host), 0);
+    }),
     every(clock, 10_000, "timers", logger, () => timers.refresh([...host.partitions.keys()])),
+    every(clock, 10_000, "stream gauge", logger, () => parts.streamGauge.look()),
     every(clock, 10_000, "passivation", logger, () => activations.sweep()),
     every(clock, 600_000, "retention", logger, () => removeOld(pool)),
     // Whoever deleted an agent wants it gone soon; without one this is a look at an empty index.

@@ -23,6 +23,9 @@ const shape = {
   REVEILLE_DRAIN_MS: integer(0, 600_000).default(10_000),
   /** Replicas of streams and buckets: 1 on one server, 3 on a cluster. */
   REVEILLE_JETSTREAM_REPLICAS: integer(1, 5).default(1),
+  /** Above 80 % of it gateways take no more wakes; full, it refuses everything. */
+  REVEILLE_MAILBOX_MAX_BYTES: integer(1_000_000, Number.MAX_SAFE_INTEGER).optional(),
+  REVEILLE_EXEC_MAX_BYTES: integer(1_000_000, Number.MAX_SAFE_INTEGER).optional(),
   REVEILLE_LOGS_MAX_BYTES: integer(1_000_000, Number.MAX_SAFE_INTEGER).optional(),
   REVEILLE_RUNNER_LEASE_TTL_MS: integer(1_000, 600_000).default(30_000),
   /** For tests alone: where this process ends as if by kill -9, for example `after-commit:3`. */

@@ -33,6 +33,7 @@ import { loadAgents } from "./load.js";
 import { wasApplied } from "./partition.js";
 import type { Partition } from "./partition.js";
 import { RowSet } from "./row-set.js";
+import type { Tally } from "./tally.js";
 
 export interface BatchContext {
   clock: Clock;
@@ -46,6 +47,7 @@ export interface BatchContext {
   /** Performs what a committed decision asks for. Never throws. */
   perform: (effects: readonly Effect[]) => void;
   failpoint: Failpoint;
+  tally: Tally;
 }
 /** What was taken of one partition, in order. */
 export interface Share {
@@ -172,6 +174,7 @@ async function tryItems(
   const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
   if (outcome.kind !== "committed") return outcome;
   context.failpoint("after-commit");
+  context.tally.committed(rows.verdicts, rows.deadLetters);
   // A partition that was given up meanwhile may be read again already, under another epoch: its agents are
   // loaded anew, and what this batch knows of them is old.
   for (const { partition, read } of items) {

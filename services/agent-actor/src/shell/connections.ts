@@ -110,7 +110,9 @@ const sizesOf = (config: ActorConfig) => ({
   ...defaultSizes,
   replicas: config.REVEILLE_JETSTREAM_REPLICAS,
   runnerLeaseTtlMs: config.REVEILLE_RUNNER_LEASE_TTL_MS,
-  ...(config.REVEILLE_LOGS_MAX_BYTES ? { logsBytesMax: config.REVEILLE_LOGS_MAX_BYTES } : {}),
+  mailboxBytesMax: config.REVEILLE_MAILBOX_MAX_BYTES ?? defaultSizes.mailboxBytesMax,
+  execBytesMax: config.REVEILLE_EXEC_MAX_BYTES ?? defaultSizes.execBytesMax,
+  logsBytesMax: config.REVEILLE_LOGS_MAX_BYTES ?? defaultSizes.logsBytesMax,
 });
 
 /** Keeps the topology, or waits for the host that does. */

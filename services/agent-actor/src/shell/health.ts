@@ -5,6 +5,8 @@ import type { ActorConfig } from "../config.js";
 import type { Activations } from "./activations.js";
 import type { Host } from "./host.js";
 import type { Scheduler } from "./scheduler.js";
+import type { StreamGauge } from "./stream-gauge.js";
+import type { Tally } from "./tally.js";
 
 export interface HealthContext {
   host: Host;
@@ -12,13 +14,15 @@ export interface HealthContext {
   activations: Activations;
   trusted: () => boolean;
   natsConnected: () => boolean;
+  tally: Tally;
+  streamGauge: StreamGauge;
 }
 
 /** Listens when the configuration names a port; else a service that does nothing. */
 export async function startHealth(config: ActorConfig, context: HealthContext): Promise<Service> {
   const port = config.REVEILLE_HEALTH_PORT;
   if (port === undefined) return { stop: async () => undefined };
-  const { host, scheduler, activations, trusted, natsConnected } = context;
+  const { host, scheduler, activations, trusted, natsConnected, tally, streamGauge } = context;
   return startHealthServer({
     host: config.REVEILLE_HEALTH_HOST,
     port,
@@ -26,7 +30,7 @@ export async function startHealth(config: ActorConfig, context: HealthContext): 
     metrics: () => {
       const owned = [...host.partitions.values()];
       const { batches, messages, inFlight } = scheduler.stats;
-      return metricsText({
+      const counted = metricsText({
         reveille_partitions_owned: owned.length,
         reveille_partitions_reading: owned.filter(({ state }) => state === "reading").length,
         reveille_mailbox_buffered: owned.reduce((sum, { waitingCount }) => sum + waitingCount, 0),
@@ -37,6 +41,7 @@ export async function startHealth(config: ActorConfig, context: HealthContext): 
         reveille_agents_resident: activations.residentCount,
         process_resident_memory_bytes: process.memoryUsage.rss(),
       });
+      return counted + tally.text() + streamGauge.text();
     },
   });
 }

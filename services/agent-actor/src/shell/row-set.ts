@@ -50,6 +50,13 @@ export class RowSet {
     );
     return { ...rows, ...this.#lists } as Record<TableKey, Json[]>;
   }
+  /** What is counted when it is committed. */
+  get verdicts(): readonly Json[] {
+    return this.#lists.verdicts;
+  }
+  get deadLetters(): readonly Json[] {
+    return this.#lists.deadLetters;
+  }
   addDeadLetter(row: Json): void {
     this.#lists.deadLetters.push(row);
   }

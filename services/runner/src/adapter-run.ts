@@ -8,6 +8,7 @@ import type {
   RunResult,
   UsageSoFar,
 } from "@reveille/shared/protocol/execution";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type {
   Adapter,
@@ -17,7 +18,6 @@ import type {
   LaunchSpec,
   ProcessEnd,
 } from "./adapter.js";
-import { findCommand } from "./command-path.js";
 import { LifelineGone } from "./containment/tree.js";
 import type { Trees } from "./containment/tree.js";
 import { shownValue } from "./core/environment.js";
@@ -33,9 +33,12 @@ import {
 } from "./private-folders.js";
 import type { Prepared } from "./prepare.js";
 import { runProcess } from "./process-run.js";
+import type { RunFiles } from "./run-files.js";
 import type { RunLog } from "./run-log.js";
 
 export interface AdapterRunParts {
+  clock: Clock;
+  files: RunFiles;
   execution: Execution;
   adapter: Adapter;
   prepared: Prepared;
@@ -61,28 +64,28 @@ const clockSecMax = 2_147_000;
 /** Runs the adapter to its end, within the limits. @throws what the adapter throws. */
 export async function runAdapter(parts: AdapterRunParts): Promise<RunResult> {
   const { adapter, limits, line, tell } = parts;
-  const clock = startClock(limits.timeoutSec, line);
+  const wallClock = startWallClock(parts.clock, limits.timeoutSec, line);
   const launches = new Launches(parts);
   line.listen((stop) => {
     if (stop.kind === "idle")
-      tell(warningEvent(`no output for ${stop.sec}s: the run is ended`, Date.now()));
+      tell(warningEvent(`no output for ${stop.sec}s: the run is ended`, parts.clock.wallMs()));
   });
-  const abandoned = whenAbandoned(line, limits.graceMs, launches);
+  const abandoned = whenAbandoned(parts, launches);
   try {
     const result = await Promise.race([
-      adapter.execute(contextOf(parts, launches, clock)),
+      adapter.execute(contextOf(parts, launches, wallClock)),
       abandoned.happens,
     ]);
     if (await launches.settle())
       tell(
         warningEvent(
           `the adapter ${adapter.type} ended before its process, which was killed`,
-          Date.now(),
+          parts.clock.wallMs(),
         ),
       );
     return completed(result, launches.soFar);
   } finally {
-    clock.stop();
+    wallClock.stop();
     abandoned.over();
     await launches.settle();
     launches.close();
@@ -98,20 +101,20 @@ const completed = (result: Partial<RunResult>, soFar: UsageSoFar): RunResult => 
   ...result,
 });
 
-interface Clock {
+interface WallClock {
   restart(seconds: number): void;
   stop(): void;
 }
-function startClock(seconds: number, line: StopLine): Clock {
-  const after = (sec: number): NodeJS.Timeout =>
-    setTimeout(() => line.ask({ kind: "timeout", sec }), sec * 1_000);
+function startWallClock(clock: Clock, seconds: number, line: StopLine): WallClock {
+  const after = (sec: number): Timer =>
+    clock.after(sec * 1_000, () => line.ask({ kind: "timeout", sec }));
   let timer = after(seconds);
   return {
     restart: (sec) => {
-      clearTimeout(timer);
+      timer.cancel();
       timer = after(Math.min(Math.max(sec, 0.001), clockSecMax));
     },
-    stop: () => clearTimeout(timer),
+    stop: () => timer.cancel(),
   };
 }
 
@@ -119,29 +122,34 @@ function startClock(seconds: number, line: StopLine): Clock {
  * An adapter that does not heed its signal would hold the slot for ever. With a process of its own alive
  * it is waited for all the same: that one is being killed, and "finished" must not be said before.
  */
-function whenAbandoned(line: StopLine, graceMs: number, launches: Launches) {
-  let timer: NodeJS.Timeout | null = null;
+function whenAbandoned({ clock, line, limits }: AdapterRunParts, launches: Launches) {
+  const { graceMs } = limits;
+  let timer: Timer | null = null;
   let over = false;
   const happens = new Promise<Partial<RunResult>>((resolve) => {
     const look = (): void => {
-      if (launches.live) timer = setTimeout(look, abandonMs);
+      if (launches.live) timer = clock.after(abandonMs, look);
       else resolve({ errorMessage: "The adapter did not end when it was told to" });
     };
     line.listen((stop) => {
       if (over) return;
-      timer ??= setTimeout(look, (stop.kind === "lost" ? 0 : graceMs) + abandonMs);
+      timer ??= clock.after((stop.kind === "lost" ? 0 : graceMs) + abandonMs, look);
     });
   });
   return {
     happens,
     over: () => {
       over = true;
-      if (timer) clearTimeout(timer);
+      timer?.cancel();
     },
   };
 }
 
-function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): AdapterContext {
+function contextOf(
+  parts: AdapterRunParts,
+  launches: Launches,
+  wallClock: WallClock,
+): AdapterContext {
   const { execution, prepared, limits, log, line, apiUrl, tell } = parts;
   const { companyId, agentId, agentName, runId, attempt, taskKey, issueId, session } = execution;
   let passed: Promise<void> = Promise.resolve();
@@ -176,9 +184,9 @@ function contextOf(parts: AdapterRunParts, launches: Launches, clock: Clock): Ad
     privateFolder: () => launches.privateFolder(),
     privateFile: () => launches.privateFile(),
     invoked: (invocation) => launches.invoked(invocation),
-    warn: (message) => tell(warningEvent(message, Date.now())),
+    warn: (message) => tell(warningEvent(message, parts.clock.wallMs())),
     report: (used) => launches.report(used),
-    restartClock: (seconds) => clock.restart(seconds),
+    restartClock: (seconds) => wallClock.restart(seconds),
     launch: (spec) => launches.launch(spec),
   };
 }
@@ -210,14 +218,14 @@ class Launches {
   invoked(invocation: Invocation): void {
     if (this.#told) return;
     this.#told = true;
-    const { adapter, tell } = this.#parts;
+    const { clock, adapter, tell } = this.#parts;
     tell({
       eventType: "adapter.invoke",
       stream: "system",
       level: "info",
       message: "adapter invocation",
       payload: boundedInvocation({ adapterType: adapter.type, ...invocation }),
-      at: new Date().toISOString(),
+      at: new Date(clock.wallMs()).toISOString(),
     });
   }
 
@@ -243,7 +251,7 @@ class Launches {
   }
 
   async launch(spec: LaunchSpec): Promise<ProcessEnd> {
-    const { adapter, prepared, line } = this.#parts;
+    const { adapter, prepared, line, files } = this.#parts;
     if (adapter.starts === "nothing")
       return notStarted(`The adapter ${adapter.type} says that it starts nothing`);
     if (this.#current) return notStarted("A process of this run is still alive");
@@ -253,7 +261,7 @@ class Launches {
     this.invoked({ command, commandArgs: args, cwd, env: shown });
     if (line.stop) return notStarted("The run was ended before its process was started");
     const all = { ...prepared.environment.all, ...env };
-    const found = findCommand(command, cwd, all["PATH"] ?? "");
+    const found = files.findCommand(command, cwd, all["PATH"] ?? "");
     if (!found.ok) return notStarted(found.reason);
     // A line of its own: what is left behind is killed without a word to the rest.
     const own = createStopLine();
@@ -282,14 +290,15 @@ class Launches {
     onOutput: LaunchSpec["onOutput"],
     line: StopLine,
   ): Promise<ProcessEnd> {
-    const { execution, limits, log, trees, onStart, lostBy, logger } = this.#parts;
+    const { clock, execution, limits, log, trees, onStart, lostBy, logger } = this.#parts;
     const { graceMs, idleTimeoutSec } = limits;
     const onIdle = (): void => this.#parts.line.ask({ kind: "idle", sec: idleTimeoutSec });
     const start = { path, ...spec, graceMs, idleTimeoutSec, onIdle };
     try {
       const tree = trees.open(execution.runId, execution.attempt, start);
       onStart(tree.spare);
-      return await runProcess(tree, onOutput ? { ...start, onOutput } : start, log, line, logger);
+      const process = onOutput ? { ...start, onOutput } : start;
+      return await runProcess(tree, process, log, line, clock, logger);
     } catch (error) {
       if (!(error instanceof LifelineGone)) throw error;
       // Whoever cut it will say why; if it was nobody we know, the guard cannot be alive.

@@ -11,9 +11,9 @@
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
-import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
-import type { Execute, ExecuteParts, Executed } from "./execute.js";
+import { runExecution } from "./execute.js";
+import type { ExecuteParts, Executed } from "./execute.js";
 import { createProgress } from "./progress.js";
 import type { Progress } from "./progress.js";
 import { failedResult } from "./core/outcome.js";
@@ -43,9 +43,7 @@ export interface Attempt {
 export type AttemptEnd = "ran" | "refused" | "lost";
 
 export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
-  clock: Clock;
   newId: () => string;
-  execute: Execute;
   incarnation: string;
   runnerId: string;
   guard: GuardLink;
@@ -183,7 +181,7 @@ class ClaimedAttempt implements Attempt {
     const parts = { ...this.#parts, logger: this.#logger };
     try {
       const granted = { claimId: this.claimId, token };
-      return await parts.execute(parts, this.#execution, granted, log, this.#line, telling);
+      return await runExecution(parts, this.#execution, granted, log, this.#line, telling);
     } catch (error) {
       this.#logger.error({ err: error }, "the run broke in the runner");
       const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");

@@ -21,7 +21,10 @@ import type { Granted, Prepared, PrepareParts } from "./prepare.js";
 import type { RunLog } from "./run-log.js";
 import { maskedLog } from "./secrets/masked-log.js";
 
-type FromRunner = Pick<AdapterRunParts, "trees" | "onStart" | "lostBy" | "logger">;
+type FromRunner = Pick<
+  AdapterRunParts,
+  "clock" | "files" | "trees" | "onStart" | "lostBy" | "logger"
+>;
 export interface ExecuteParts extends PrepareParts, FromRunner {
   adapters: AdapterCatalog;
   limitDefaults: LimitDefaults;
@@ -36,21 +39,15 @@ export interface Telling {
   used(soFar: UsageSoFar): void;
 }
 
-/**
- * Runs one execution to its end: resolves when nothing of it is alive any more. A stop that was asked for
- * is obeyed. A port of the runner: a simulation has processes of its own.
- */
-export type Execute = (
+/** Runs one execution to its end: nothing of it is alive then. A stop that was asked for is obeyed. */
+export async function runExecution(
   parts: ExecuteParts,
   execution: Execution,
   granted: Granted,
   log: RunLog,
   line: StopLine,
   telling: Telling,
-) => Promise<Executed>;
-
-/** With real adapters and processes. */
-export const runExecution: Execute = async (parts, execution, granted, log, line, telling) => {
+): Promise<Executed> {
   const notStarted = (result: RunResult): Executed => ({ result, containment: "in_process" });
   const adapter = parts.adapters.find(execution.adapterType);
   if (!adapter)
@@ -67,7 +64,8 @@ export const runExecution: Execute = async (parts, execution, granted, log, line
   const { prepared } = preparation;
   const read = readLimits(prepared.config, parts.limitDefaults);
   if (!read.ok) return notStarted(failedResult(read.message));
-  for (const warning of prepared.warnings) telling.tell(warningEvent(warning, Date.now()));
+  for (const warning of prepared.warnings)
+    telling.tell(warningEvent(warning, parts.clock.wallMs()));
   const { limits } = read;
   const run = { ...parts, execution, adapter, prepared, limits, line };
   const result = await runMasked(run, log, telling, prepared);
@@ -75,7 +73,7 @@ export const runExecution: Execute = async (parts, execution, granted, log, line
     result: stoppedResult(result, line.stop),
     containment: adapter.starts === "nothing" ? "in_process" : parts.trees.kind,
   };
-};
+}
 
 /** Runs the adapter so that nothing which is told, logged or answered shows a secret of the run. */
 async function runMasked(
@@ -86,7 +84,7 @@ async function runMasked(
 ): Promise<RunResult> {
   const used = (soFar: UsageSoFar): void => telling.used(soFar);
   if (!mask) return runAdapter({ ...run, log, tell: (event) => telling.tell(event), used });
-  const masked = maskedLog(log, mask);
+  const masked = maskedLog(log, mask, run.clock);
   const tell = (event: RunEvent): void => telling.tell(mask.json(event));
   try {
     return mask.json(await runAdapter({ ...run, log: masked, tell, used }));

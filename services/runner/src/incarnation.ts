@@ -243,7 +243,7 @@ class Life implements Incarnation {
     return {
       clock,
       newId: this.#parts.newId,
-      execute: this.#parts.execute,
+      files: this.#parts.files,
       inherited: this.#parts.inherited,
       apiUrl: config.apiUrl,
       workDir: config.workDir,

@@ -1,6 +1,6 @@
 /**
- * What a runner reaches the world through: time, NATS, its guard, process trees, and what happens between
- * a go and a result. The real ones are opened here; a simulation brings its own. Decides nothing.
+ * What a runner reaches the world through: time, NATS, its guard, process trees, files. The real ones are
+ * opened here; a simulation brings its own. Decides nothing.
  */
 import { hostname } from "node:os";
 import { openBucket } from "@reveille/shared/nats/bucket";
@@ -23,10 +23,10 @@ import { cut, treesOf } from "./containment/lifeline.js";
 import type { Lifeline } from "./containment/lifeline.js";
 import type { Trees } from "./containment/tree.js";
 import { inheritedEnvironment } from "./core/environment.js";
-import { runExecution } from "./execute.js";
-import type { Execute } from "./execute.js";
 import type { SpawnGuard } from "./guard/guard-link.js";
 import { spawnGuard } from "./guard/guard-process.js";
+import { runFiles } from "./run-files.js";
+import type { RunFiles } from "./run-files.js";
 
 export interface RunnerPorts {
   clock: Clock;
@@ -48,7 +48,7 @@ export interface RunnerPorts {
   openTrees: (lifeline: Lifeline, incarnation: string, sparesMax: number, logger: Logger) => Trees;
   /** Kills every process of the incarnation; resolves when none is left and none can start. */
   cut: (lifeline: Lifeline, incarnation: string) => Promise<void>;
-  execute: Execute;
+  files: RunFiles;
   adapters: AdapterCatalog;
   /** What every run inherits of our own environment. */
   inherited: Readonly<Record<string, string>>;
@@ -89,7 +89,7 @@ export async function openPorts(
     spawnGuard,
     openTrees: treesOf,
     cut,
-    execute: runExecution,
+    files: runFiles,
     adapters,
     inherited: inheritedEnvironment(process.env),
     close: async () => {

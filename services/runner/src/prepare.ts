@@ -13,10 +13,11 @@ import { failedResult } from "./core/outcome.js";
 import { createMask } from "./secrets/mask.js";
 import type { Mask } from "./secrets/mask.js";
 import type { SecretSource } from "./secrets/secret-source.js";
-import { agentHome, findWorkspace } from "./workspace/workspace-folder.js";
+import type { RunFiles } from "./run-files.js";
 import { contextWithWorkspace, workspaceOrder } from "./workspace/workspace-order.js";
 
 export interface PrepareParts {
+  files: RunFiles;
   /** What every run inherits of our own environment. */
   inherited: Readonly<Record<string, string>>;
   apiUrl: string;
@@ -56,7 +57,7 @@ export async function prepare(
   { claimId, token }: Granted,
   line: Pick<StopLine, "signal">,
 ): Promise<Preparation> {
-  const { inherited, apiUrl, workDir, secrets } = parts;
+  const { files, inherited, apiUrl, workDir, secrets } = parts;
   const refs = secretRefsOf(execution.adapterConfig);
   let values: readonly string[] = [];
   if (refs.length > 0) {
@@ -65,8 +66,8 @@ export async function prepare(
     values = answer.values;
   }
   const config = withValues(execution.adapterConfig, refs, values);
-  const order = workspaceOrder(execution, agentHome(workDir, execution.agentId));
-  const workspace = await findWorkspace(order);
+  const order = workspaceOrder(execution, files.agentHome(workDir, execution.agentId));
+  const workspace = await files.findWorkspace(order);
   const context = contextWithWorkspace(execution.context, workspace, order.hints);
   const secretNames = new Set(refs.map(({ name }) => name));
   const own = { execution, config, context, token, secretNames };

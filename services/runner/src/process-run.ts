@@ -2,15 +2,14 @@
  * One process and its tree, from start to the death of the last of them. Output goes to the log, with
  * back-pressure on the pipes; a stop asks nicely, then kills. Knows no adapter and no report.
  */
-import type { ChildProcess } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { OutputStream, ProcessEnd } from "./adapter.js";
 import type { StartSpec } from "./core/shell-orders.js";
 import type { Stop, StopLine } from "./core/stop.js";
 import type { RunLog } from "./run-log.js";
 import { untilGone } from "./containment/tree.js";
-import type { Tree } from "./containment/tree.js";
+import type { FirstProcess, OutputPipe, Tree } from "./containment/tree.js";
 
 export interface ProcessSpec extends StartSpec {
   graceMs: number;
@@ -35,20 +34,21 @@ export async function runProcess(
   spec: ProcessSpec,
   log: RunLog,
   line: StopLine,
+  clock: Clock,
   logger: Logger,
 ): Promise<ProcessEnd> {
   const child = start(tree, spec);
   if (typeof child === "string") {
-    await untilGone(tree, { tellThem: false, killAfterMs: 0, onStuck: () => undefined });
+    await untilGone(tree, clock, { tellThem: false, killAfterMs: 0, onStuck: () => undefined });
     return { exitCode: null, signal: null, startError: child };
   }
   logger.debug({ pid: child.pid, spare: tree.spare }, "process started");
-  const pipes = drainPipes(child, log, spec.onOutput);
-  const silence = watchSilence(pipes, spec);
-  const killing = obeyStops(tree, spec.graceMs, line);
+  const pipes = drainPipes(child, log, clock, spec.onOutput);
+  const silence = watchSilence(pipes, clock, spec);
+  const killing = obeyStops(tree, clock, spec.graceMs, line);
   const end = await ended(child);
   silence.over();
-  await untilGone(tree, {
+  await untilGone(tree, clock, {
     tellThem: line.stop === null,
     killAfterMs: killing.leftMs() ?? Math.min(spec.graceMs, leftoverGraceMs),
     onStuck: () => logger.warn("a killed process does not die; the run stays open until it does"),
@@ -59,7 +59,7 @@ export async function runProcess(
 }
 
 /** The child, or why there is none. */
-function start(tree: Tree, spec: ProcessSpec): ChildProcess | string {
+function start(tree: Tree, spec: ProcessSpec): FirstProcess | string {
   try {
     return tree.start();
   } catch (error) {
@@ -69,7 +69,7 @@ function start(tree: Tree, spec: ProcessSpec): ChildProcess | string {
 }
 
 /** Resolves with how the first process ended. `child.killed` only says that a signal was sent. */
-function ended(child: ChildProcess): Promise<ProcessEnd> {
+function ended(child: FirstProcess): Promise<ProcessEnd> {
   return new Promise((resolve) => {
     child.once("error", (error) => {
       // Also raised when a signal cannot be sent; only without a pid did nothing start.
@@ -86,40 +86,45 @@ interface Killing {
   over(): void;
 }
 
-function obeyStops(tree: Tree, graceMs: number, line: StopLine): Killing {
+function obeyStops(tree: Tree, clock: Clock, graceMs: number, line: StopLine): Killing {
   let killAt: number | null = null;
-  let timer: NodeJS.Timeout | null = null;
+  let timer: Timer | null = null;
   let over = false;
   const obey = (stop: Stop): void => {
     if (over) return;
-    if (timer) clearTimeout(timer);
+    timer?.cancel();
     const grace = stop.kind === "lost" ? 0 : graceMs;
-    killAt = performance.now() + grace;
+    killAt = clock.monotonicMs() + grace;
     if (grace === 0) return tree.kill();
     tree.signal("SIGTERM");
-    timer = setTimeout(() => tree.kill(), grace);
+    timer = clock.after(grace, () => tree.kill());
   };
   line.listen(obey);
   return {
-    leftMs: () => (killAt === null ? null : Math.max(0, killAt - performance.now())),
+    leftMs: () => (killAt === null ? null : Math.max(0, killAt - clock.monotonicMs())),
     over: () => {
       over = true;
-      if (timer) clearTimeout(timer);
+      timer?.cancel();
     },
   };
 }
 
 /** Tells when nothing was printed for so long. One timer, set again when it comes too early. */
-function watchSilence(pipes: Pipes, { idleTimeoutSec, onIdle }: ProcessSpec): { over(): void } {
-  const began = performance.now();
-  let timer: NodeJS.Timeout;
+function watchSilence(
+  pipes: Pipes,
+  clock: Clock,
+  { idleTimeoutSec, onIdle }: ProcessSpec,
+): { over(): void } {
+  const began = clock.monotonicMs();
+  let timer: Timer;
   const look = (): void => {
-    const leftMs = Math.max(began, pipes.movedAt()) + idleTimeoutSec * 1_000 - performance.now();
+    const silentAt = Math.max(began, pipes.movedAt()) + idleTimeoutSec * 1_000;
+    const leftMs = silentAt - clock.monotonicMs();
     if (leftMs <= 0) onIdle();
-    else timer = setTimeout(look, leftMs);
+    else timer = clock.after(leftMs, look);
   };
-  timer = setTimeout(look, idleTimeoutSec * 1_000);
-  return { over: () => clearTimeout(timer) };
+  timer = clock.after(idleTimeoutSec * 1_000, look);
+  return { over: () => timer.cancel() };
 }
 
 interface Pipes {
@@ -129,18 +134,23 @@ interface Pipes {
 }
 
 /** Moves output into the log; `closed` waits for its end, but not for ever. */
-function drainPipes(child: ChildProcess, log: RunLog, onOutput: ProcessSpec["onOutput"]): Pipes {
+function drainPipes(
+  child: FirstProcess,
+  log: RunLog,
+  clock: Clock,
+  onOutput: ProcessSpec["onOutput"],
+): Pipes {
   let openCount = 0;
   let movedAt = 0;
   let pressed = false;
   let allClosed: () => void = () => undefined;
-  const pipes: Readable[] = [];
-  const attach = (stream: OutputStream, pipe: Readable | null): void => {
+  const pipes: OutputPipe[] = [];
+  const attach = (stream: OutputStream, pipe: OutputPipe | null): void => {
     if (!pipe) return;
     pipes.push(pipe);
     openCount += 1;
     pipe.on("data", (chunk: Buffer) => {
-      movedAt = performance.now();
+      movedAt = clock.monotonicMs();
       log.write(stream, chunk);
       onOutput?.(stream, chunk);
     });
@@ -157,25 +167,25 @@ function drainPipes(child: ChildProcess, log: RunLog, onOutput: ProcessSpec["onO
   attach("stderr", child.stderr);
   log.onPressure((wait) => {
     pressed = wait;
-    movedAt = performance.now();
+    movedAt = clock.monotonicMs();
     for (const pipe of pipes)
       if (wait) pipe.pause();
       else pipe.resume();
   });
   return {
-    movedAt: () => (pressed ? performance.now() : movedAt),
+    movedAt: () => (pressed ? clock.monotonicMs() : movedAt),
     closed: async () => {
       if (openCount === 0) return;
-      movedAt = Math.max(movedAt, performance.now());
+      movedAt = Math.max(movedAt, clock.monotonicMs());
       await new Promise<void>((resolve) => {
-        const watch = setInterval(() => {
-          if (pressed || performance.now() < movedAt + quietPipeMs) return;
+        const watch = clock.every(100, () => {
+          if (pressed || clock.monotonicMs() < movedAt + quietPipeMs) return;
           log.cut("a process outside of the run's tree still held its output open");
           for (const pipe of pipes) pipe.destroy();
           allClosed();
-        }, 100);
+        });
         allClosed = () => {
-          clearInterval(watch);
+          watch.cancel();
           resolve();
         };
       });

@@ -4,6 +4,8 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { pause } from "@reveille/shared/runtime/clock";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { StartSpec } from "../core/shell-orders.js";
 
 export type ContainmentKind = "cgroup" | "best_effort";
@@ -13,6 +15,27 @@ export class LifelineGone extends Error {
   override readonly name = "LifelineGone";
 }
 
+/** One output of a process, as far as a run needs it. */
+export interface OutputPipe {
+  on(event: "data", listener: (chunk: Buffer) => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  once(event: "close", listener: () => void): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  destroy(): unknown;
+}
+/** The first process of a tree, as far as a run needs it; a real one is a `ChildProcess`. */
+export interface FirstProcess {
+  readonly pid?: number | undefined;
+  readonly stdout: OutputPipe | null;
+  readonly stderr: OutputPipe | null;
+  once(event: "error", listener: (error: Error) => void): unknown;
+  once(
+    event: "exit",
+    listener: (code: number | null, signal: NodeJS.Signals | null) => void,
+  ): unknown;
+}
+
 export interface Tree {
   /** True when its first process waits already, and only has to be told what to become. */
   readonly spare: boolean;
@@ -20,7 +43,7 @@ export interface Tree {
    * Starts the first process, once. It joins the tree before it becomes the command, or ends with code
    * 119 when the tree is gone. @throws Error when nothing can be started (NUL in an argument, too long).
    */
-  start(): ChildProcess;
+  start(): FirstProcess;
   /** Sends a signal to every process of the tree that can be seen now. */
   signal(signal: "SIGTERM"): void;
   kill(): void;
@@ -70,19 +93,19 @@ export interface Leftovers {
  * Resolves when the tree is gone. Looks again for ever, because "finished" must not be said of
  * something alive.
  */
-export async function untilGone(tree: Tree, leftovers: Leftovers): Promise<void> {
+export async function untilGone(tree: Tree, clock: Clock, leftovers: Leftovers): Promise<void> {
   if (await tree.gone()) return;
   if (leftovers.tellThem) tree.signal("SIGTERM");
-  const began = performance.now();
+  const began = clock.monotonicMs();
   let stuckAt = began + 30_000;
-  for (let pause = 1; ; pause = Math.min(pause * 2, 50)) {
-    const now = performance.now();
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, 50)) {
+    const now = clock.monotonicMs();
     if (now >= began + leftovers.killAfterMs) tree.kill();
     if (now >= stuckAt) {
       stuckAt = now + 30_000;
       leftovers.onStuck();
     }
-    await new Promise<void>((resume) => setTimeout(resume, pause));
+    await pause(clock, pauseMs);
     if (await tree.gone()) return;
   }
 }

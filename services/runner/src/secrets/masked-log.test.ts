@@ -1,3 +1,4 @@
+import { systemClock } from "@reveille/shared/runtime/clock";
 import { expect, test, vi } from "vitest";
 import type { RunLog } from "../run-log.js";
 import { createMask } from "./mask.js";
@@ -13,7 +14,7 @@ function heldLog() {
     cut: () => undefined,
     seal: () => Promise.resolve(written.stdout),
   } as unknown as RunLog;
-  const log = maskedLog(inner, createMask(["hunter2-and-more"])!);
+  const log = maskedLog(inner, createMask(["hunter2-and-more"])!, systemClock);
   const write = (text: string, stream: "stdout" | "stderr" = "stdout"): void =>
     log.write(stream, Buffer.from(text));
   return { written, log, write };

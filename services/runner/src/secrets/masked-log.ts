@@ -2,6 +2,7 @@
  * A run's log with its secrets hidden before anything is published, kept in an excerpt or shown live.
  * Only runs that have secrets write through one; for the others it costs nothing.
  */
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { OutputStream } from "../adapter.js";
 import type { RunLog } from "../run-log.js";
 import type { Mask, MaskStream } from "./mask.js";
@@ -14,15 +15,15 @@ export interface MaskedLog extends RunLog {
   end(): void;
 }
 
-export function maskedLog(log: RunLog, mask: Mask): MaskedLog {
+export function maskedLog(log: RunLog, mask: Mask, clock: Clock): MaskedLog {
   const streams = new Map<OutputStream, MaskStream>();
-  let timer: NodeJS.Timeout | null = null;
+  let timer: Timer | null = null;
   const release = (stream: OutputStream, masked: MaskStream, end: boolean): void => {
     const shown = masked.release(end);
     if (shown.length > 0) log.write(stream, shown);
   };
   const releaseAll = (end: boolean): void => {
-    if (timer) clearTimeout(timer);
+    timer?.cancel();
     timer = null;
     for (const [stream, masked] of streams) release(stream, masked, end);
   };
@@ -32,7 +33,7 @@ export function maskedLog(log: RunLog, mask: Mask): MaskedLog {
       if (!masked) streams.set(stream, (masked = mask.stream()));
       const shown = masked.push(chunk);
       if (shown.length > 0) log.write(stream, shown);
-      if (masked.holds) timer ??= setTimeout(() => releaseAll(false), releaseAfterMs);
+      if (masked.holds) timer ??= clock.after(releaseAfterMs, () => releaseAll(false));
     },
     onPressure: (listener) => log.onPressure(listener),
     cut: (reason) => log.cut(reason),

@@ -1,0 +1,16 @@
+/** What a run looks for on this machine's disk before anything is started; a port of the runner. */
+import type { AdapterWorkspace } from "./adapter.js";
+import { findCommand } from "./command-path.js";
+import type { FoundCommand } from "./command-path.js";
+import { agentHome, findWorkspace } from "./workspace/workspace-folder.js";
+import type { WorkspaceOrder } from "./workspace/workspace-order.js";
+
+export interface RunFiles {
+  /** The agent's own folder, made when it is not there. */
+  agentHome: (workDir: string, agentId: string) => string;
+  /** The first folder of the order that is there. */
+  findWorkspace: (order: WorkspaceOrder) => Promise<AdapterWorkspace>;
+  findCommand: (command: string, cwd: string, pathVariable: string) => FoundCommand;
+}
+
+export const runFiles: RunFiles = { agentHome, findWorkspace, findCommand };

@@ -7,11 +7,15 @@ import { startNatsServer, type NatsServer } from "@reveille/local/nats-server";
 import { signal } from "@reveille/local/process-identity";
 import { natsServerBin } from "./provided.js";
 
-export interface TestNats {
+/** One server, or several by commas. */
+export interface NatsAddresses {
   /** Without credentials: the `local` user. */
   readonly url: string;
   /** As our services connect. */
   readonly serviceUrl: string;
+}
+
+export interface TestNats extends NatsAddresses {
   readonly monitorUrl: string;
   readonly pid: number;
   /** SIGKILL; resolves when the process is gone. */

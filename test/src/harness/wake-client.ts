@@ -22,6 +22,8 @@ export interface HeardVerdict {
 }
 
 export interface WakeClient {
+  /** Of the server or servers, as it was opened with. */
+  readonly url: string;
   /** Resolves when JetStream has stored it; publishes again (same id) for at most 20 s. */
   wake(wake: Wake): Promise<void>;
   /** All of them: in order per agent, agents beside each other. */
@@ -32,13 +34,14 @@ export interface WakeClient {
   close(): Promise<void>;
 }
 
-export async function openWakeClient(url: string): Promise<WakeClient> {
+/** `attemptMs`: how long one publish waits for its acknowledgement before it is repeated. */
+export async function openWakeClient(url: string, attemptMs = 2_000): Promise<WakeClient> {
   const connection = await connect({
-    servers: url,
+    servers: url.split(","),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 100,
   });
-  const js = jetstream(connection, { timeout: 2_000 });
+  const js = jetstream(connection, { timeout: attemptMs });
   const inbox = `_INBOX.${randomUUID()}`;
   const verdicts = new Map<string, HeardVerdict>();
   connection.subscribe(inbox, {
@@ -69,6 +72,7 @@ export async function openWakeClient(url: string): Promise<WakeClient> {
     );
   };
   return {
+    url,
     wake,
     wakeAll: async (wakes) => {
       const chains = new Map<string, Promise<void>>();

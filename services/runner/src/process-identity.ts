@@ -12,6 +12,8 @@ export interface ProcessStat {
   /** Clock ticks since boot, as the kernel writes it; `0` where there is no /proc. */
   start: string;
   zombie: boolean;
+  /** By a signal or a debugger. */
+  stopped: boolean;
 }
 
 /** Null when there is no such process. */
@@ -23,6 +25,7 @@ export function processStat(pid: number): ProcessStat | null {
     return {
       pid,
       zombie: fields[0] === "Z" || fields[0] === "X",
+      stopped: fields[0] === "T" || fields[0] === "t",
       parent: Number(fields[1]),
       group: Number(fields[2]),
       session: Number(fields[3]),

@@ -16,11 +16,12 @@ import { createCatalog, ownAdapters } from "./adapters/catalog.js";
 import { loadAdapters } from "./adapters/external.js";
 import type { AttemptEnd } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
-import { sweepLeftovers } from "./containment/lifeline.js";
+import { placeOf, sweepLeftovers } from "./containment/lifeline.js";
 import { readControl } from "./control.js";
 import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
 import { fitToLease } from "./lease-times.js";
+import { watchNeighbours } from "./neighbours.js";
 import { openPool, readExecution } from "./pool-queue.js";
 import { openPorts } from "./ports.js";
 import type { RunnerPorts } from "./ports.js";
@@ -44,12 +45,23 @@ const lastAnswersMs = 10_000;
 export async function startRunner(config: RunnerConfig, logger: Logger): Promise<Started> {
   mkdirSync(config.workDir, { recursive: true });
   await sweepPrivateFolders(config.workDir, Date.now(), logger);
-  const { swept, stuck } = await sweepLeftovers(config.workDir);
+  const place = await placeOf(config.workDir);
+  const { swept, stuck } = await sweepLeftovers(place);
   if (stuck.length > 0) logger.error({ stuck }, "cannot kill what dead runners have left");
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
   const own = ownAdapters(config);
   const adapters = createCatalog([...own, ...(await loadAdapters(config.adapters, own))]);
-  return startRunnerOn(config, await openPorts(config, adapters, logger), logger);
+  const ports = await openPorts(config, adapters, logger);
+  const runner = await startRunnerOn(config, ports, logger);
+  const leaseTtlMs = (await ports.leases.ttlMs().catch(() => 0)) || config.leaseTtlMs;
+  const neighbours = watchNeighbours({ ...ports, place, leaseTtlMs, logger });
+  return {
+    ...runner,
+    stop: async (deadlineMs) => {
+      await neighbours.stop();
+      await runner.stop(deadlineMs);
+    },
+  };
 }
 
 /** Starts a runner on its ports: real ones, or those of a simulation. It closes them when it stops. */

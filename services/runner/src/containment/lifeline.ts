@@ -6,7 +6,7 @@
 import { mkdirSync } from "node:fs";
 import { basename } from "node:path";
 import type { Logger } from "@reveille/shared/runtime/log";
-import { startOf } from "../process-identity.js";
+import { processStat, startOf } from "../process-identity.js";
 import { bestEffortLifelines, bestEffortTrees, cutLifeline, makeLifeline } from "./best-effort.js";
 import { cgroupLifelines, cgroupTrees, cutCgroup, usableCgroup } from "./cgroup.js";
 import type { ContainmentKind, Trees } from "./tree.js";
@@ -61,6 +61,23 @@ export const treesOf = (
 export const cut = (lifeline: Lifeline, incarnation: string): Promise<void> =>
   lifeline.kind === "cgroup" ? cutCgroup(lifeline.path) : cutLifeline(lifeline.path, incarnation);
 
+/** Where the lifelines of a runner and of its neighbours are. */
+export interface Place {
+  /** The cgroup below which they are made; null where none can be made. */
+  cgroup: string | null;
+  workDir: string;
+}
+export const placeOf = async (workDir: string): Promise<Place> => ({
+  cgroup: await usableCgroup(),
+  workDir,
+});
+
+export interface FoundLifeline {
+  incarnation: string;
+  lifeline: Lifeline;
+  /** `stopped`: by a signal, so it can kill nothing. */
+  guard: "alive" | "stopped" | "gone";
+}
 export interface Sweep {
   /** Incarnations of which nothing is left now. */
   swept: string[];
@@ -70,23 +87,35 @@ export interface Sweep {
 /** For each dead incarnation. A killed process is gone in milliseconds, unless its disk hangs. */
 const sweepLimitMs = 10_000;
 
-/** Cuts the lifelines whose guards are dead. Somebody else's, or an immortal one, is only told. */
-export async function sweepLeftovers(workDir: string): Promise<Sweep> {
-  const parent = await usableCgroup();
+/** All lifelines of a place, with what became of their guards. */
+export function findLifelines({ cgroup, workDir }: Place): FoundLifeline[] {
   const lifeline =
     (kind: ContainmentKind) =>
     (path: string): Lifeline => ({ kind, path });
   const found = [
-    ...(parent === null ? [] : cgroupLifelines(parent)).map(lifeline("cgroup")),
+    ...(cgroup === null ? [] : cgroupLifelines(cgroup)).map(lifeline("cgroup")),
     ...bestEffortLifelines(lifelineFolder(workDir)).map(lifeline("best_effort")),
   ];
-  const sweep: Sweep = { swept: [], stuck: [] };
-  for (const one of found) {
+  return found.flatMap((one) => {
     const [incarnation, pid, start] = basename(one.path).slice("reveille-".length).split(".");
-    if (!incarnation || startOf(Number(pid)) === start) continue;
-    const problem = await withinLimit(cut(one, incarnation));
+    if (!incarnation) return [];
+    const alive = startOf(Number(pid)) === start;
+    const guard = !alive ? "gone" : processStat(Number(pid))?.stopped ? "stopped" : "alive";
+    return [{ incarnation, lifeline: one, guard }];
+  });
+}
+
+/** Cuts the lifelines whose guards are dead. Somebody else's, or an immortal one, is only told. */
+export const sweepLeftovers = (place: Place): Promise<Sweep> =>
+  cutAll(findLifelines(place).filter(({ guard }) => guard === "gone"));
+
+/** Cuts these lifelines, one after the other, each within a limit. */
+export async function cutAll(found: readonly FoundLifeline[]): Promise<Sweep> {
+  const sweep: Sweep = { swept: [], stuck: [] };
+  for (const { incarnation, lifeline } of found) {
+    const problem = await withinLimit(cut(lifeline, incarnation));
     if (problem === null) sweep.swept.push(incarnation);
-    else sweep.stuck.push(`${one.path}: ${problem}`);
+    else sweep.stuck.push(`${lifeline.path}: ${problem}`);
   }
   return sweep;
 }

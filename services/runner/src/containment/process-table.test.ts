@@ -9,6 +9,7 @@ const one = (pid: number, parent: number, more: Partial<SeenProcess> = {}): Seen
   session: pid,
   start: `s${pid}`,
   zombie: false,
+  stopped: false,
   mark: null,
   ...more,
 });

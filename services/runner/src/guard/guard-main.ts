@@ -2,8 +2,8 @@
  * A guard as a process: pipes, signals, files and NATS for `guard.ts`.
  *
  * It outlives its runner's signals: a terminal's Ctrl-C and a supervisor's SIGTERM reach both, and the
- * runner drains while its guard still stands. SIGKILL of both leaves the trees to the next runner's
- * sweep; the lease has ended by then.
+ * runner drains while its guard still stands. SIGKILL of both leaves the trees to another runner of this
+ * place (`neighbours.ts`), or to the next one's sweep.
  */
 import { createWriteStream } from "node:fs";
 import { systemClock } from "@reveille/shared/runtime/clock";

@@ -34,11 +34,12 @@ const rules: readonly Rule[] = [
       having min(seq) <> 1 or max(seq) <> count(*) or count(distinct seq) <> count(*)`,
   },
   {
-    name: "not one closing event, the last and with the run's status",
+    name: "not one closing event, the last and with the run's status, or with the error that is its result",
     sql: `select r.id, r.status, array_agg(e.message order by e.seq) as events from heartbeat_runs r
       left join heartbeat_run_events e on e.run_id = r.id group by r.id, r.status
-      having count(*) filter (where e.message = 'run ' || r.status) <> 1
-        or (array_agg(e.message order by e.seq desc))[1] is distinct from 'run ' || r.status`,
+      having count(*) filter (where e.message = 'run ' || r.status or e.event_type = 'error') <> 1
+        or (array_agg(e.message order by e.seq desc))[1] is distinct from 'run ' || r.status
+          and (r.status <> 'failed' or (array_agg(e.event_type order by e.seq desc))[1] is distinct from 'error')`,
   },
   {
     name: "a lock that is still owed or held",

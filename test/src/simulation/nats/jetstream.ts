@@ -125,9 +125,14 @@ export class JetStream {
     this.consumer(streamName, name).end();
     this.#of(streamName).consumers.delete(name);
   }
-  /** Names of a stream's consumers. */
-  consumers(streamName: string): string[] {
-    return [...(this.#kept.get(streamName)?.consumers.keys() ?? [])];
+  /** Deletes those of a stream that are meant; who waits on one is told. */
+  deleteConsumers(streamName: string, meant: (config: ConsumerConfig) => boolean): void {
+    const consumers = this.#kept.get(streamName)?.consumers ?? new Map<string, SimConsumer>();
+    for (const [name, consumer] of consumers) {
+      if (!meant(consumer.config)) continue;
+      consumers.delete(name);
+      consumer.end();
+    }
   }
   /** @throws ApiError when there is no such stream or consumer. */
   pull(streamName: string, name: string, pull: Pull): void {

@@ -28,6 +28,8 @@ export class Router implements ServerSide {
   #tokens = 0;
   /** Takes connections. */
   up = true;
+  /** Stopped as by SIGSTOP: connections stay, nothing moves. */
+  frozen = false;
   /** JetStream answers. */
   answers = true;
   /** Probability that a read of a bucket shows the value before the last. */
@@ -45,12 +47,12 @@ export class Router implements ServerSide {
 
   link(process: SimProcess): Link {
     let link = this.links.get(process);
-    if (!link) this.links.set(process, (link = new Link(process)));
+    if (!link) this.links.set(process, (link = new Link(process, this)));
     return link;
   }
   reach(process: SimProcess): "open" | "refused" | "silent" {
-    const { blocked } = this.link(process);
-    if (blocked["to-server"] || blocked["to-client"]) return "silent";
+    const link = this.link(process);
+    if (link.stuck("to-server") || link.stuck("to-client")) return "silent";
     return this.up ? "open" : "refused";
   }
   open(client: SimClient): Session {
@@ -109,7 +111,9 @@ export class Router implements ServerSide {
     const heard = this.#deliver(message);
     const stream = this.jetstream.taking(subject);
     if (stream) {
-      if (this.answers) this.#store(stream.config.name, message);
+      if (!this.answers) return;
+      this.#store(stream.config.name, message);
+      if (session) this.#repeat(session, message);
     } else if (heard === 0 && reply !== "" && session)
       this.#deliver(statusMessage(reply, 503, "No Responders Available For Request"));
   }
@@ -197,6 +201,13 @@ export class Router implements ServerSide {
       const { httpCode: code, code: err_code, message: description } = error;
       answer({ error: { code, err_code, description }, stream: name, seq: 0 });
     }
+  }
+
+  /** A client that hears nothing sends again, at once or after its 5 s. */
+  #repeat(session: Session, message: WireMessage): void {
+    if (session.link.repeat === 0) return;
+    session.link.repeat -= 1;
+    this.loop.schedule(this.random.between(0, 6_000), () => this.publish(null, message));
   }
 
   #remove(subscription: Subscription): void {

@@ -9,15 +9,24 @@ export type Direction = "to-server" | "to-client";
 /** Between one process and the server. */
 export class Link {
   readonly process: SimProcess;
+  readonly #server: { readonly frozen: boolean };
   /** Nothing gets through; TCP keeps it until it does, or until somebody gives up. */
   readonly blocked = { "to-server": false, "to-client": false };
   /** The next so many things on this way are lost, and with each the connection. */
   readonly lose = { "to-server": 0, "to-client": 0 };
   /** Added to every delay, milliseconds. */
   extraDelayMs = 0;
+  /** The next so many stored publishes are sent twice, as by a client that heard no answer. */
+  repeat = 0;
+  /** Another one after each time that something passes again. */
+  epoch = 0;
   readonly sessions = new Set<Session>();
-  constructor(process: SimProcess) {
+  constructor(process: SimProcess, server: { readonly frozen: boolean }) {
     this.process = process;
+    this.#server = server;
+  }
+  stuck(direction: Direction): boolean {
+    return this.#server.frozen || this.blocked[direction];
   }
 }
 
@@ -129,9 +138,11 @@ class Lane {
   readonly #direction: Direction;
   readonly #delayMs: () => number;
   readonly #broken: () => void;
-  #held: (() => void)[] = [];
+  /** What waits until the way is free; by the order in which it was sent, because some of it was on its way already. */
+  #held: { order: number; call: () => void }[] = [];
+  #order = 0;
   /** What leaves in one step of the loop arrives in one, as a segment of TCP does. */
-  #segment: { step: number; calls: (() => void)[] } | null = null;
+  #segment: { step: number; calls: { order: number; call: () => void }[] } | null = null;
   #lastMs = 0;
   #closed = false;
 
@@ -157,20 +168,18 @@ class Lane {
       this.#loop.schedule(this.#delayMs(), this.#broken);
       return;
     }
-    if (this.#link.blocked[this.#direction] || this.#held.length > 0) {
-      this.#held.push(call);
+    const sent = { order: this.#order++, call };
+    if (this.#link.stuck(this.#direction) || this.#held.length > 0) {
+      this.#held.push(sent);
       return;
     }
     const segment = this.#segment;
-    if (segment && segment.step === this.#loop.steps) {
-      segment.calls.push(call);
-      return;
-    }
-    this.#send([call]);
+    if (segment && segment.step === this.#loop.steps) segment.calls.push(sent);
+    else this.#send([sent]);
   }
   healed(): void {
-    if (this.#link.blocked[this.#direction] || this.#held.length === 0) return;
-    this.#send(this.#held.splice(0));
+    if (this.#link.stuck(this.#direction) || this.#held.length === 0) return;
+    this.#send(this.#held.splice(0).sort((a, b) => a.order - b.order));
   }
   /** Drops what was held back. */
   forget(): void {
@@ -181,15 +190,15 @@ class Lane {
     this.#held = [];
   }
 
-  #send(calls: (() => void)[]): void {
+  #send(calls: { order: number; call: () => void }[]): void {
     const segment = { step: this.#loop.steps, calls };
     this.#segment = segment;
     this.#lastMs = Math.max(this.#lastMs, this.#loop.nowMs + this.#delayMs());
     this.#loop.schedule(this.#lastMs - this.#loop.nowMs, () => {
       if (this.#segment === segment) this.#segment = null;
       if (this.#closed) return;
-      if (this.#link.blocked[this.#direction]) return void this.#held.push(...calls);
-      for (const call of calls) call();
+      if (this.#link.stuck(this.#direction)) return void this.#held.push(...calls);
+      for (const { call } of calls) if (!this.#closed) call();
     });
   }
 }

@@ -11,7 +11,8 @@ import type { Random } from "../machine/random.js";
 import { simBucket } from "./bucket.js";
 import { SimClient } from "./client.js";
 import type { ClientOptions } from "./client.js";
-import { JetStream } from "./jetstream.js";
+import { Faults } from "./faults.js";
+import type { JetStream } from "./jetstream.js";
 import { Router } from "./router.js";
 import { simStreams } from "./streams.js";
 import { ensureSimPoolConsumer, openSimWorkQueue } from "./work-queue.js";
@@ -38,6 +39,8 @@ export interface SimNats {
   connect(process: SimProcess, options?: ClientOptions): SimConnection;
   /** What the server keeps, for judges and tests: no delay, no fault. */
   readonly jetstream: JetStream;
+  /** What can go wrong, by hand. */
+  readonly faults: Faults;
 }
 
 export function createSimNats(options: SimNatsOptions): SimNats {
@@ -45,6 +48,7 @@ export function createSimNats(options: SimNatsOptions): SimNats {
   const router: Router = new Router(loop, random, options.delayMs ?? usualDelay(random));
   return {
     jetstream: router.jetstream,
+    faults: new Faults(router),
     connect: (process, clientOptions = {}) => {
       const client = new SimClient(router, process, clientOptions);
       const { jetstream } = router;

@@ -37,8 +37,10 @@ export interface Load {
   verdicts(): number;
   /** Waits for the end of everything, then the judgement. */
   settle(options?: SettleOptions): Promise<void>;
-  /** Status and attempts of its runs, counted. */
+  /** Status and attempts of its runs, counted. Fewer than wakes: some join a run that waits. */
   outcomes(): Promise<{ status: string; attempt: number; n: number }[]>;
+  /** Every run of it succeeded at its first attempt: for faults that are none of an agent's process. */
+  expectUndisturbed(): Promise<void>;
 }
 
 /** What a gateway waits for a verdict. */
@@ -103,6 +105,12 @@ export async function openLoad(cluster: Cluster, options: LoadOptions = {}): Pro
         "select status, attempt, count(*)::int as n from heartbeat_runs where agent_id = any($1) group by 1, 2 order by 1, 2",
         [[...own]],
       ),
+    expectUndisturbed: async () => {
+      const outcomes = await load.outcomes();
+      expect(outcomes.map(({ status, attempt }) => `${status} ${attempt}`)).toEqual([
+        "succeeded 1",
+      ]);
+    },
   };
   return load;
 }

@@ -24,8 +24,10 @@ export class SimProcess {
   }
   /** Whatever reaches its code (an answer, a message, a timer) goes through here. */
   enter(call: () => void): void {
-    if (this.#state === "running") call();
-    else if (this.#state === "frozen") this.#held.push(call);
+    if (this.#state === "dead") return;
+    // What comes while older things still wait does not overtake them.
+    if (this.#state === "frozen" || this.#held.length > 0) this.#held.push(call);
+    else call();
   }
   /** In `delayMs` of simulated time, through the gate. */
   later(delayMs: number, call: () => void): Timer {
@@ -46,12 +48,20 @@ export class SimProcess {
   thaw(): void {
     if (this.#state !== "frozen") return;
     this.#state = "running";
-    for (const call of this.#held.splice(0)) this.later(0, call);
+    this.#hearNext();
   }
   /** Calls once when it dies: sockets break, locks of the kernel are given back. */
   onDeath(told: () => void): void {
     if (this.#state === "dead") told();
     else this.#deaths.push(told);
+  }
+
+  #hearNext(): void {
+    this.#loop.schedule(0, () => {
+      if (this.#state !== "running") return;
+      this.#held.shift()?.();
+      if (this.#held.length > 0) this.#hearNext();
+    });
   }
 
   #createClock(): Clock {

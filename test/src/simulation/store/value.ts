@@ -45,7 +45,7 @@ export function fromJson(type: ColumnType, value: unknown): unknown {
       return uuid(value);
     case "boolean":
       if (typeof value === "boolean") return value;
-      throw invalidText("boolean", String(value));
+      throw invalidText("boolean", scalarText(value));
     case "integer":
     case "bigint":
       return wholeNumber(type, value);

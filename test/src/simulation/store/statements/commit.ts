@@ -6,7 +6,7 @@ import { SqlError } from "../sql-error.js";
 import type { Handler, StatementContext } from "../store.js";
 import type { Table } from "../table.js";
 import type { Tables } from "../tables.js";
-import { recordsOf } from "../value.js";
+import { fromJson, recordsOf } from "../value.js";
 import { updateAgents } from "./commit-agents.js";
 import { updateIssues, upsertRuntime } from "./commit-runtime.js";
 import { deleteSessions, resetSessions, upsertSessions } from "./commit-sessions.js";
@@ -64,11 +64,13 @@ function insert(
   own?: (record: Record<string, unknown>, row: Record<string, unknown>) => void,
 ): void {
   const table = tableOf(tables, part);
-  for (const record of recordsOf(values[part.parameter])) {
+  // All records are read before the first row is written, so a record that cannot be read is told before a row that does not fit.
+  const rows = recordsOf(values[part.parameter]).map((record) => {
     const row = valuesOf(part.written, record);
     own?.(record, row);
-    table.insert(row);
-  }
+    return row;
+  });
+  for (const row of rows) table.insert(row);
 }
 
 /** Rows that this statement itself inserts are not seen. */
@@ -78,9 +80,12 @@ function update(
   values: readonly unknown[],
 ): void {
   const table = tableOf(tables, part);
-  for (const record of recordsOf(values[part.parameter])) {
-    const changes = valuesOf(part.written, record);
-    const row = table.get(record["id"]);
+  const all = recordsOf(values[part.parameter]).map((record) => ({
+    id: fromJson("uuid", record["id"]),
+    changes: valuesOf(part.written, record),
+  }));
+  for (const { id, changes } of all) {
+    const row = table.get(id);
     if (row) table.update(row, changes);
   }
 }

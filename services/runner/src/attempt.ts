@@ -10,6 +10,7 @@
  */
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { runExecution } from "./execute.js";
@@ -51,6 +52,7 @@ export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
   /** The guard's deadline has passed, or the guard is gone: why nothing may start or be reported. */
   lostBy: () => LostReason | null;
   openLog: (execution: Execution) => RunLog;
+  failpoint: Failpoint;
   logger: Logger;
 }
 
@@ -150,11 +152,13 @@ class ClaimedAttempt implements Attempt {
   }
 
   async #perform(token: string | null): Promise<AttemptEnd> {
-    const { clock, reports, guard } = this.#parts;
+    const { clock, reports, guard, failpoint } = this.#parts;
+    failpoint("after-go");
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
     const progress = createProgress(reports, execution, this.#claim, clock);
     const { result, containment } = await this.#execute(token, log, progress);
+    failpoint("after-exit");
     const reason = this.#lostBy();
     if (reason) {
       log.cut("the attempt was lost");
@@ -164,6 +168,7 @@ class ClaimedAttempt implements Attempt {
       return this.#lose(reason);
     }
     const [seal, told] = await Promise.all([log.seal(), progress.close()]);
+    failpoint("before-report");
     await reports.finished(execution, {
       ...this.#claim,
       result,
@@ -173,6 +178,7 @@ class ClaimedAttempt implements Attempt {
       containment,
       ...told,
     });
+    failpoint("after-report");
     guard.end(this.claimId);
     return "ran";
   }

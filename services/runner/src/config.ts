@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, commonShape, integer, readConfig } from "@reveille/shared/runtime/config";
+import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
 
 const shape = {
@@ -66,6 +67,11 @@ const shape = {
     .enum(["true", "false", "1", "0"])
     .default("false")
     .transform((text) => text === "true" || text === "1"),
+  /** For tests alone: where this process ends as if by kill -9, for example `after-exit:3`. */
+  REVEILLE_FAILPOINT: z
+    .string()
+    .regex(failpointPattern, "must be a place and a number, for example after-exit:3")
+    .optional(),
 };
 
 export interface RunnerConfig {
@@ -94,6 +100,8 @@ export interface RunnerConfig {
   adapters: readonly string[];
   /** Take one execution, then end. */
   once: boolean;
+  /** Checked; absent: none. */
+  failpoint?: string;
 }
 
 /** @throws ConfigError that names each bad variable. */
@@ -135,5 +143,6 @@ export function readRunnerConfig(
     adapters: read.REVEILLE_RUNNER_ADAPTERS,
     httpAllowPrivate: read.REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE,
     once,
+    ...(read.REVEILLE_FAILPOINT === undefined ? {} : { failpoint: read.REVEILLE_FAILPOINT }),
   };
 }

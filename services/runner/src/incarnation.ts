@@ -6,6 +6,7 @@
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Execution, RunnerLease } from "@reveille/shared/protocol/execution";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { startAttempt } from "./attempt.js";
@@ -33,6 +34,7 @@ export interface RunnerParts extends RunnerPorts {
   subjects: Subjects;
   logBudget: LogBudget;
   draining: () => boolean;
+  failpoint: Failpoint;
   logger: Logger;
 }
 
@@ -243,6 +245,7 @@ class Life implements Incarnation {
     return {
       clock,
       newId: this.#parts.newId,
+      failpoint: this.#parts.failpoint,
       files: this.#parts.files,
       inherited: this.#parts.inherited,
       apiUrl: config.apiUrl,

@@ -8,6 +8,7 @@ import type { WorkItem, WorkQueue } from "@reveille/shared/nats/work-queue";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { pause } from "@reveille/shared/runtime/clock";
 import type { Timer } from "@reveille/shared/runtime/clock";
+import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Started } from "@reveille/shared/runtime/main";
@@ -104,7 +105,8 @@ class Runner implements Started {
     const config = { ...given };
     const subjects = createSubjects(config.subjectPrefix);
     const logBudget = createLogBudget(ports.logPublisher);
-    this.#shared = { ...ports, config, subjects, logBudget, logger };
+    const failpoint = createFailpoint(config.failpoint);
+    this.#shared = { ...ports, config, subjects, logBudget, failpoint, logger };
     this.ready = { runnerId: config.runnerId, pool: config.pool };
     if (config.once) this.done = new Promise<number>((resolve) => (this.#finish = resolve));
     this.#working = clock.every(workingEveryMs, () => {

@@ -20,6 +20,14 @@ export const failpointPlaces = [
   "after-release",
   /** actor host: the next holder was told, the row still owes the release. It is released and told again. */
   "before-settle",
+  /** runner: an attempt has its go and no process. Its guard says that it is lost. */
+  "after-go",
+  /** runner: every process of an attempt is dead, its result is known here alone. It cannot be recovered: its guard says that it is lost. */
+  "after-exit",
+  /** runner: the log is sealed, the end was not reported. Lost as well. */
+  "before-report",
+  /** runner: the end is stored, its guard still has the claim. What that says comes after the end and changes nothing. */
+  "after-report",
 ] as const;
 export type FailpointPlace = (typeof failpointPlaces)[number];
 /** Called at each place; returns, or never. */

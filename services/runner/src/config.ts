@@ -49,6 +49,15 @@ const shape = {
    * agents that think or build for longer without a word are rarer than those that hang.
    */
   REVEILLE_RUNNER_IDLE_TIMEOUT_SEC: integer(1, 24 * 24 * 3_600).default(3_600),
+  /** Bytes of one run's log. 1 GiB: more is a loop, not a log. Raise REVEILLE_LOGS_MAX_BYTES with it. */
+  REVEILLE_RUNNER_LOG_MAX_BYTES: integer(1_000, Number.MAX_SAFE_INTEGER).default(1024 ** 3),
+  /** Bytes a second of one run's log; more is held back in the process's pipe. 0: no limit. */
+  REVEILLE_RUNNER_LOG_BYTES_PER_SEC: integer(0, Number.MAX_SAFE_INTEGER).default(0),
+  /**
+   * Log bytes of all runs that wait on the disk while NATS is away. 256 MiB: sixteen runs of 500 KB a second
+   * for half a minute, which is longer than the guard lets a run live without NATS. 0: none.
+   */
+  REVEILLE_RUNNER_SPOOL_MAX_BYTES: integer(0, Number.MAX_SAFE_INTEGER).default(256 * 1024 ** 2),
   /** Further adapters: names of packages, or paths of modules with `/` or `.` in front, by commas. */
   REVEILLE_RUNNER_ADAPTERS: z
     .string()
@@ -96,6 +105,10 @@ export interface RunnerConfig {
   timeoutSecDefault: number;
   idleTimeoutSecDefault: number;
   httpAllowPrivate: boolean;
+  logBytesMax: number;
+  /** 0: no limit. */
+  logBytesPerSec: number;
+  spoolBytesMax: number;
   /** Packages to load adapters from. */
   adapters: readonly string[];
   /** Take one execution, then end. */
@@ -142,6 +155,9 @@ export function readRunnerConfig(
     idleTimeoutSecDefault: read.REVEILLE_RUNNER_IDLE_TIMEOUT_SEC,
     adapters: read.REVEILLE_RUNNER_ADAPTERS,
     httpAllowPrivate: read.REVEILLE_RUNNER_HTTP_ALLOW_PRIVATE,
+    logBytesMax: read.REVEILLE_RUNNER_LOG_MAX_BYTES,
+    logBytesPerSec: read.REVEILLE_RUNNER_LOG_BYTES_PER_SEC,
+    spoolBytesMax: read.REVEILLE_RUNNER_SPOOL_MAX_BYTES,
     once,
     ...(read.REVEILLE_FAILPOINT === undefined ? {} : { failpoint: read.REVEILLE_FAILPOINT }),
   };

@@ -24,7 +24,7 @@ import type { RunnerPorts } from "./ports.js";
 import { createReports } from "./reports.js";
 import type { Reports } from "./reports.js";
 import { createRunLog } from "./run-log.js";
-import type { LogBudget } from "./run-log.js";
+import type { LogBudget } from "./log-budget.js";
 import { createSecretSource } from "./secrets/secret-source.js";
 import type { SecretSource } from "./secrets/secret-source.js";
 

@@ -55,6 +55,9 @@ export interface RunnerPorts {
   close: () => Promise<void>;
 }
 
+/** 24 tries of 5 s: as long as an ended life still reports. What a killed attempt printed is stored when NATS is back by then. */
+const logAttemptsMax = 24;
+
 /** @throws RuntimeError `BrokerUnavailable` when NATS cannot be reached. */
 export async function openPorts(
   config: RunnerConfig,
@@ -73,7 +76,7 @@ export async function openPorts(
   const bus = await connect("runner");
   const logBus = await connect("runner-logs");
   const stored = new StoredPublisher(bus);
-  const logPublisher = new StoredPublisher(logBus);
+  const logPublisher = new StoredPublisher(logBus, { attemptsMax: logAttemptsMax });
   return {
     clock: systemClock,
     machineNs: () => process.hrtime.bigint(),

@@ -1,5 +1,6 @@
 /** What a run looks for on this machine's disk before anything is started; a port of the runner. */
 import type { AdapterWorkspace } from "./adapter.js";
+import { privateFile } from "./private-folders.js";
 import { findCommand } from "./command-path.js";
 import type { FoundCommand } from "./command-path.js";
 import { agentHome, findWorkspace } from "./workspace/workspace-folder.js";
@@ -10,7 +11,9 @@ export interface RunFiles {
   agentHome: (workDir: string, agentId: string) => string;
   /** The first folder of the order that is there. */
   findWorkspace: (order: WorkspaceOrder) => Promise<AdapterWorkspace>;
+  /** Names a file that is not there yet, for nobody else to find. */
+  privateFile: (workDir: string, runId: string, attempt: number) => string;
   findCommand: (command: string, cwd: string, pathVariable: string) => FoundCommand;
 }
 
-export const runFiles: RunFiles = { agentHome, findWorkspace, findCommand };
+export const runFiles: RunFiles = { agentHome, findWorkspace, privateFile, findCommand };

@@ -1,14 +1,14 @@
 /**
  * One attempt's log: bytes in, bytes out, in order, with a number on each chunk, a hash over all, and
- * bounded memory: what is not acknowledged holds the source back. A log that cannot be stored is cut
- * with its reason, and the run goes on.
+ * bounded memory: what is not acknowledged holds the source back. While NATS is away what does not fit
+ * waits on the disk, and the process goes on. A log that cannot be stored is cut with its reason, and the
+ * run goes on.
  *
  * Small writes are gathered like Nagle's algorithm does: the first goes out at once, what comes while
  * it is unanswered goes out together, after 10 ms at the latest.
  */
 import { createHash } from "node:crypto";
 import type { Hash } from "node:crypto";
-import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { LogSeal } from "@reveille/shared/protocol/execution";
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import { headers } from "@reveille/shared/protocol/headers";
@@ -17,6 +17,10 @@ import { createByteTail } from "./core/byte-tail.js";
 import type { ByteTail } from "./core/byte-tail.js";
 import type { OutputStream } from "./adapter.js";
 import type { LiveLog } from "./live-log.js";
+import type { LogBudget } from "./log-budget.js";
+import type { LogSpool } from "./log-spool.js";
+import { createRateLimit } from "./rate-limit.js";
+import type { RateLimit } from "./rate-limit.js";
 
 export interface RunLog {
   write(stream: OutputStream, chunk: Buffer): void;
@@ -29,18 +33,6 @@ export interface RunLog {
   /** Waits for all chunks, stores the closing message, answers what it says. Once. */
   seal(): Promise<LogSeal>;
 }
-
-/** Memory of all logs of a runner that wait for acknowledgements. */
-export interface LogBudget {
-  readonly publisher: StoredPublisher;
-  inFlight: number;
-  readonly pressed: Set<() => void>;
-}
-export const createLogBudget = (publisher: StoredPublisher): LogBudget => ({
-  publisher,
-  inFlight: 0,
-  pressed: new Set(),
-});
 
 /** One message: the pipe's own block, and far below the server's 1 MiB. */
 const chunkBytesMax = 64 * 1024;
@@ -80,6 +72,8 @@ class LogWriter implements RunLog {
   #cutReason: string | null = null;
   #gathered: { stream: OutputStream; parts: Buffer[]; bytes: number } | null = null;
   #timer: Timer | null = null;
+  readonly #spool: LogSpool;
+  readonly #rate: RateLimit;
   #pressed = false;
   readonly #listeners: ((pressed: boolean) => void)[] = [];
   #idle: (() => void) | null = null;
@@ -87,6 +81,8 @@ class LogWriter implements RunLog {
   constructor(options: RunLogOptions) {
     this.#options = options;
     this.#budget = options.budget;
+    this.#spool = options.budget.openSpool(options.runId, options.attempt);
+    this.#rate = createRateLimit(options.clock, options.budget.limits.bytesPerSec, this.#relax);
   }
 
   write(stream: OutputStream, chunk: Buffer): void {
@@ -97,6 +93,9 @@ class LogWriter implements RunLog {
         stream,
         at === 0 && chunk.length <= chunkBytesMax ? chunk : chunk.subarray(at, at + chunkBytesMax),
       );
+    if (this.#rate.spend(chunk.length)) return;
+    this.#budget.throttled += 1;
+    this.#press();
   }
 
   onPressure(listener: (pressed: boolean) => void): void {
@@ -114,8 +113,10 @@ class LogWriter implements RunLog {
 
   async seal(): Promise<LogSeal> {
     this.#flush();
-    if (this.#ownChunks > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (!this.#isStored()) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#budget.pressed.delete(this.#relax);
+    this.#rate.stop();
+    this.#spool.close();
     this.#options.live.end();
     const sha256 = this.#hash?.digest("hex") ?? sha256OfNothing;
     // A header is one line of ASCII.
@@ -135,6 +136,13 @@ class LogWriter implements RunLog {
   }
 
   #gather(stream: OutputStream, chunk: Buffer): void {
+    if (this.#bytes + chunk.length > this.#budget.limits.runBytesMax && this.#cutReason === null) {
+      this.#flush();
+      this.#budget.capped += 1;
+      this.cut(
+        `a run's log holds at most ${this.#budget.limits.runBytesMax} bytes; not stored from byte ${this.#bytes} on`,
+      );
+    }
     const open = this.#gathered;
     if (open && (open.stream !== stream || open.bytes + chunk.length > chunkBytesMax))
       this.#flush();
@@ -154,19 +162,46 @@ class LogWriter implements RunLog {
     this.#gathered = null;
     if (!gathered || this.#cutReason !== null) return;
     const { stream, parts, bytes } = gathered;
-    const from = this.#bytes - bytes;
+    const payload = parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes);
+    const away = !this.#budget.connected();
+    // Once something waits on the disk everything goes there: the order is the process's.
+    if (!this.#spool.isEmpty || (away && this.#isFull())) this.#hold(stream, payload);
+    else this.#store(stream, payload);
+    const crowded = away ? false : this.#isFull() || !this.#spool.isEmpty;
+    if (crowded) this.#press();
+  }
+
+  #isFull(): boolean {
+    const own = this.#ownBytes > runBytesMax || this.#ownChunks > runChunksMax;
+    return own || this.#budget.inFlight > allBytesMax;
+  }
+  #isStored(): boolean {
+    return this.#ownChunks === 0 && this.#spool.isEmpty;
+  }
+
+  /** Onto the disk; when it takes no more, the process goes on and the log says what is missing. */
+  #hold(stream: LogStreamName, payload: Uint8Array): void {
+    if (this.#spool.push(stream, payload)) return;
+    const from = this.#bytes - payload.length;
+    this.cut(
+      `not stored from byte ${from} on: NATS was away and the spool of this runner was full`,
+    );
+  }
+
+  #store(stream: LogStreamName, payload: Uint8Array): void {
+    const bytes = payload.length;
     this.#ownBytes += bytes;
     this.#ownChunks += 1;
     this.#budget.inFlight += bytes;
-    this.#publish(stream, parts.length === 1 ? parts[0]! : Buffer.concat(parts, bytes)).then(
+    const from = this.#offsets[stream];
+    this.#publish(stream, payload).then(
       () => this.#settle(bytes),
       (error: Error) => {
-        this.cut(`not stored from byte ${from} on: ${error.message}`);
+        this.cut(`not stored from byte ${from} of ${stream} on: ${error.message}`);
+        this.#spool.close();
         this.#settle(bytes);
       },
     );
-    const full = this.#ownBytes > runBytesMax || this.#ownChunks > runChunksMax;
-    if (full || this.#budget.inFlight > allBytesMax) this.#press();
   }
 
   #publish(stream: LogStreamName, payload: Uint8Array, end?: string): Promise<unknown> {
@@ -191,11 +226,26 @@ class LogWriter implements RunLog {
     this.#ownBytes -= bytes;
     this.#ownChunks -= 1;
     this.#budget.inFlight -= bytes;
-    if (this.#ownChunks === 0) {
+    this.#refill();
+    if (this.#isStored()) {
       this.#flush();
-      if (this.#ownChunks === 0) this.#idle?.();
+      if (this.#isStored()) this.#idle?.();
     }
-    if (this.#budget.inFlight <= allBytesMax / 2) for (const relax of this.#budget.pressed) relax();
+    if (this.#budget.inFlight <= allBytesMax / 2)
+      for (const relax of this.#budget.pressed) relax();
+  }
+
+  /** From the disk, as far as there is room. */
+  #refill(): void {
+    try {
+      while (!this.#spool.isEmpty && !this.#isFull()) {
+        const chunk = this.#spool.shift();
+        if (chunk) this.#store(chunk.stream, chunk.bytes);
+      }
+    } catch (error) {
+      this.cut(`what waited on the disk cannot be read: ${(error as Error).message}`);
+      this.#spool.close();
+    }
   }
 
   #press(): void {
@@ -206,7 +256,10 @@ class LogWriter implements RunLog {
   }
 
   readonly #relax = (): void => {
-    if (this.#ownBytes > runBytesMax / 2 || this.#ownChunks > runChunksMax / 2) return;
+    if (this.#rate.spent) return;
+    const crowded = this.#ownBytes > runBytesMax / 2 || this.#ownChunks > runChunksMax / 2;
+    // While NATS is away nothing is held back: there is the disk.
+    if (this.#budget.connected() && (crowded || !this.#spool.isEmpty)) return;
     this.#budget.pressed.delete(this.#relax);
     this.#pressed = false;
     for (const listener of this.#listeners) listener(false);

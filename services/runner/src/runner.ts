@@ -28,7 +28,7 @@ import { openPorts } from "./ports.js";
 import type { RunnerPorts } from "./ports.js";
 import { sweepPrivateFolders } from "./private-folders.js";
 import { answerProbes } from "./probe.js";
-import { createLogBudget } from "./run-log.js";
+import { createLogBudget } from "./log-budget.js";
 import { runnerMetrics } from "./runner-metrics.js";
 
 /** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
@@ -104,7 +104,14 @@ class Runner implements Started {
     // Its own: times are fitted to the lease.
     const config = { ...given };
     const subjects = createSubjects(config.subjectPrefix);
-    const logBudget = createLogBudget(ports.logPublisher);
+    const logBudget = createLogBudget({
+      publisher: ports.logPublisher,
+      bus: ports.logBus,
+      spoolBytesMax: config.spoolBytesMax,
+      spoolPath: (runId, attempt) => ports.files.privateFile(config.workDir, runId, attempt),
+      runBytesMax: config.logBytesMax,
+      bytesPerSec: config.logBytesPerSec,
+    });
     const failpoint = createFailpoint(config.failpoint);
     this.#shared = { ...ports, config, subjects, logBudget, failpoint, logger };
     this.ready = { runnerId: config.runnerId, pool: config.pool };
@@ -144,7 +151,7 @@ class Runner implements Started {
       lives: this.#lives(),
       ended: this.#ended,
       starts: this.#starts,
-      logBytesInFlight: logBudget.inFlight,
+      logs: logBudget,
     });
   }
 

@@ -4,8 +4,9 @@
 // Two kinds of evidence. The order of the lines in one file (appended whole, so in the order in which they happened) says who started
 // when. A kernel lock on an inherited descriptor says more: it is free only when every process of a tree is dead, grandchildren and
 // killed ones included, so whoever finds it taken has met somebody alive who should not be.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { WitnessLine as EvidenceLine } from "@reveille/shared/evidence/witness";
 
 export interface WitnessLine {
   what: "start" | "end" | "child" | "overlap-run" | "overlap-agent" | "overlap-issue";
@@ -19,18 +20,34 @@ export interface WitnessLine {
   at: number;
 }
 
+/** Where a program outside of a system has no company. */
+const noCompany = "00000000-0000-4000-8000-000000000000";
+
 /**
  * `$1` is the folder, `$2` how long to live: milliseconds, `random` (50 to 500, from the run's id) or `released` (until the file
- * `release` is there). `$3`: `exclusive` when the agent has one slot. Odd runs put their grandchild into a session of its own; one in
- * eight leaves it behind when it ends, where it would stay for as long as the folder does.
+ * `release` is there). `$3`: `exclusive` when the agent has one slot. `$4`: how many lines to print and to give account of. Odd runs put
+ * their grandchild into a session of its own; one in eight leaves it behind when it ends, where it would stay for as long as the folder
+ * does. Lines are those of shared/src/evidence/witness.ts.
  */
 const program = `
-dir=$1 run=$REVEILLE_RUN_ID issue=\${REVEILLE_TASK_ID:--}
-say() { read -r up rest < /proc/uptime; echo "$1 $run $REVEILLE_ATTEMPT $REVEILLE_AGENT_ID $issue $$ $up" >> "$dir/witness"; }
+dir=$1 run=$REVEILLE_RUN_ID issue=\${REVEILLE_TASK_ID:-}
+company=\${REVEILLE_COMPANY_ID:-${noCompany}}
+[ -n "$issue" ] && named="\\"$issue\\"" || named=null
+say() {
+  read -r up rest < /proc/uptime
+  echo "{\\"what\\":\\"$1\\",\\"companyId\\":\\"$company\\",\\"runId\\":\\"$run\\",\\"attempt\\":$REVEILLE_ATTEMPT,\\"agentId\\":\\"$REVEILLE_AGENT_ID\\",\\"issueId\\":$named,\\"pid\\":$$,\\"bootMs\\":\${up%.*}\${up#*.}0$2}" >> "$dir/witness.ndjson"
+}
+met() { say overlap ",\\"with\\":\\"$1\\""; }
 say start
-exec 7>>"$dir/run-$run"; flock -n 7 || say overlap-run
-if [ "$3" = exclusive ]; then exec 8>>"$dir/agent-$REVEILLE_AGENT_ID"; flock -n 8 || say overlap-agent; fi
-if [ "$issue" != - ]; then exec 9>>"$dir/issue-$issue"; flock -n 9 || say overlap-issue; fi
+exec 7>>"$dir/run-$run"; flock -n 7 || met run
+if [ "$3" = exclusive ]; then exec 8>>"$dir/agent-$REVEILLE_AGENT_ID"; flock -n 8 || met agent; fi
+if [ -n "$issue" ]; then exec 9>>"$dir/issue-$issue"; flock -n 9 || met issue; fi
+account=
+if [ "\${4:-0}" -gt 0 ]; then
+  seq 1 "$4"
+  sum=$(seq 1 "$4" | sha256sum)
+  account=",\\"stream\\":\\"stdout\\",\\"bytes\\":$(seq 1 "$4" | wc -c),\\"sha256\\":\\"\${sum%% *}\\""
+fi
 dice=$((0x\${run%%-*}))
 ms=$2
 [ "$ms" = random ] && ms=$((dice % 450 + 50))
@@ -38,21 +55,25 @@ if [ "$ms" = released ]; then
   sh -c 'while :; do sleep 1; done' &
   while [ ! -e "$dir/release" ]; do sleep 0.05; done
 elif [ $((dice % 8)) = 0 ]; then
-  say child; setsid sh -c 'while [ -e "$0" ]; do sleep 1; done' "$dir/witness" & sleep $(printf 0.%03d "$ms")
+  say child; setsid sh -c 'while [ -e "$0" ]; do sleep 1; done' "$dir/witness.ndjson" & sleep $(printf 0.%03d "$ms")
 elif [ $((dice % 2)) = 1 ]; then
   say child; setsid sleep $(printf 0.%03d "$ms") & wait
 else
   sleep $(printf 0.%03d "$ms")
 fi
-say end
+say end "$account"
 `;
 
 export interface Witness {
   readonly dir: string;
-  /** `adapterConfig` of an agent that lives so long; `released`: until `release` is called. */
-  agent(lives: number | "random" | "released", exclusive: boolean): object;
+  /** What `reveille verify --witness` reads; there from the first line on. */
+  readonly file: string;
+  /** `adapterConfig` of an agent that lives so long; `released`: until `release` is called. `prints`: so many lines, and their account. */
+  agent(lives: number | "random" | "released", exclusive: boolean, prints?: number): object;
   /** Lets every process that lives until then end, and later ones at once. */
   release(): void;
+  /** Later ones live again until the next release. */
+  hold(): void;
   lines(): WitnessLine[];
 }
 
@@ -60,31 +81,41 @@ export interface Witness {
 export function openWitness(parent: string): Witness {
   const dir = join(parent, "witness");
   mkdirSync(dir, { recursive: true });
-  const file = join(dir, "witness");
+  const file = join(dir, "witness.ndjson");
   return {
     dir,
-    agent: (lives, exclusive) => ({
+    file,
+    agent: (lives, exclusive, prints = 0) => ({
       command: "/bin/sh",
-      args: ["-c", program, "witness", dir, String(lives), exclusive ? "exclusive" : "shared"],
+      args: [
+        "-c",
+        program,
+        "witness",
+        dir,
+        String(lives),
+        exclusive ? "exclusive" : "shared",
+        String(prints),
+      ],
       graceSec: 1,
     }),
     release: () => writeFileSync(join(dir, "release"), ""),
+    hold: () => rmSync(join(dir, "release"), { force: true }),
     lines: () =>
-      existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(parse) : [],
+      existsSync(file)
+        ? readFileSync(file, "utf8")
+            .split("\n")
+            .filter((line) => line.endsWith("}"))
+            .map(parse)
+        : [],
   };
 }
 
-function parse(line: string): WitnessLine {
-  const [what, runId, attempt, agentId, issue, pid, at] = line.split(" ");
-  return {
-    what: what as WitnessLine["what"],
-    runId: runId!,
-    attempt: Number(attempt),
-    agentId: agentId!,
-    issueId: issue === "-" ? null : issue!,
-    pid: Number(pid),
-    at: Math.round(Number(at) * 100),
-  };
+function parse(text: string): WitnessLine {
+  // Unchecked: tests look many times a second, and the checker checks every line.
+  const line = JSON.parse(text) as EvidenceLine;
+  const { runId, attempt, agentId, issueId, pid, bootMs } = line;
+  const what = line.what === "overlap" ? (`overlap-${line.with ?? "run"}` as const) : line.what;
+  return { what, runId, attempt, agentId, issueId, pid, at: Math.round(bootMs / 10) };
 }
 
 /** What must never have happened, one text each. `slots`: `maxConcurrentRuns` by agent. */

@@ -28,7 +28,7 @@ export function simBucket(
     client.call(() => {
       const subject = subjectOf(key);
       const kept = jetstream.peek(stream);
-      if (!kept) throw new NoResponders(subject);
+      if (!kept) throw new NoResponders();
       return jetstream.store(kept, subject, value, headers).seq;
     });
   const expecting = (seq: number, more: Record<string, string> = {}): Record<string, string> => ({
@@ -36,15 +36,13 @@ export function simBucket(
     [lastSequence]: String(seq),
   });
   const last = (key: string): Promise<StoredMsg | undefined> =>
-    client.call(() => {
-      if (!jetstream.peek(stream)) throw new NoResponders(`$JS.API.DIRECT.GET.${stream}`);
-      return jetstream.lastOf(stream, subjectOf(key), stale());
-    });
+    client.call(() => jetstream.lastOf(stream, subjectOf(key), stale()));
   const create = async (key: string, value: Uint8Array): Promise<number> => {
     try {
       return await publish(key, value, expecting(0));
     } catch (error) {
-      if (!isLost(error)) throw error;
+      // As the client: whatever else went wrong, it looks whether a marker is in the way.
+      if (error instanceof ApiError && !isLost(error)) throw error;
       const found = await last(key);
       // A deleted key leaves a marker, on which the next value is written.
       if (!found?.headers?.[operation]) throw error;

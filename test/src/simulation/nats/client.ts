@@ -260,7 +260,7 @@ export class SimClient implements Bus {
       const sid = this.listen(inbox, (message) => {
         timer.cancel();
         this.unlisten(sid);
-        if (message.status === 503 && message.data.length === 0) reject(new NoResponders(subject));
+        if (message.status === 503 && message.data.length === 0) reject(new NoResponders());
         else resolve(asBusMessage(message));
       });
       this.publish(subject, data, undefined, inbox);

@@ -141,7 +141,7 @@ test("a restarted server keeps streams and work; readers in memory end with a re
   await loop.run(2_000);
   expect({ states, ends, seqs, stored: stored() }).toEqual({
     states: ["disconnected", "connected"],
-    ends: ["consumer_not_found"],
+    ends: ["reading failed: consumer not found"],
     seqs: [1],
     stored: 1,
   });
@@ -163,7 +163,7 @@ test("wiped: reads say so, publishing waits for the streams; rolled back: sequen
   expect(settled.slice(-3)).toEqual([
     "facts: null",
     'sentinel: "no-stream"',
-    expect.stringContaining("bucket issue-locks: no responders") as string,
+    expect.stringContaining("bucket issue-locks: stream not found") as string,
   ]);
   watch(
     "topology",

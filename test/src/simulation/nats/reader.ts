@@ -8,6 +8,7 @@ import type {
 import type { Timer } from "@reveille/shared/runtime/clock";
 import type { SimClient } from "./client.js";
 import type { JetStream } from "./jetstream.js";
+import { ApiError, apiErrors } from "./wire.js";
 import type { WireMessage } from "./wire.js";
 
 /** As the shipped reader asks for it. */
@@ -107,7 +108,7 @@ class SimReader implements PartitionReader {
     this.#missed = 0;
     if (message.status === 100) return;
     if (message.status === 409) {
-      if (/deleted/i.test(message.description)) this.#end("consumer_deleted");
+      if (/deleted/i.test(message.description)) this.#end("reading failed: consumer deleted");
       return;
     }
     if (message.status === 0) {
@@ -192,7 +193,7 @@ class SimReader implements PartitionReader {
           this.#missed = 0;
           return;
         }
-        if (found !== "unknown") return this.#end(found);
+        if (found !== "unknown") return this.#end(`reading failed: ${found}`);
         await new Promise<void>((resume) => void clock.after(pulls.expiresMs, resume));
       }
     } finally {
@@ -200,15 +201,14 @@ class SimReader implements PartitionReader {
     }
   }
 
-  async #exists(): Promise<"there" | "unknown" | "stream_not_found" | "consumer_not_found"> {
+  async #exists(): Promise<"there" | "unknown" | "stream not found" | "consumer not found"> {
     const { stream } = this.#options;
     try {
       await this.#client.call(() => this.#jetstream.consumer(stream, this.#name).config);
       return "there";
     } catch (error) {
-      const { message } = error as Error;
-      if (message === "stream not found") return "stream_not_found";
-      return message === "consumer not found" ? "consumer_not_found" : "unknown";
+      if (!(error instanceof ApiError)) return "unknown";
+      return error.code === apiErrors.noStream().code ? "stream not found" : "consumer not found";
     }
   }
 }

@@ -26,6 +26,7 @@ export class Router implements ServerSide {
   readonly #literal = new Map<string, Set<Subscription>>();
   readonly #patterns = new Map<Subscription, Matches>();
   #tokens = 0;
+  #answeredMs = 0;
   /** Takes connections. */
   up = true;
   /** Stopped as by SIGSTOP: connections stay, nothing moves. */
@@ -105,8 +106,7 @@ export class Router implements ServerSide {
     const { subject, reply } = message;
     if (subject.startsWith(pullPrefix)) return this.#pull(message);
     if (subject.startsWith(ackPrefix)) {
-      if (this.answers) this.jetstream.answer(subject, text(message.data));
-      return;
+      return this.#answerLater(subject, text(message.data));
     }
     const heard = this.#deliver(message);
     const stream = this.jetstream.taking(subject);
@@ -116,6 +116,16 @@ export class Router implements ServerSide {
       if (session) this.#repeat(session, message);
     } else if (heard === 0 && reply !== "" && session)
       this.#deliver(statusMessage(reply, 503, "No Responders Available For Request"));
+  }
+
+  /** The server looks at answers to deliveries beside what else comes: in their order, but a little later. */
+  #answerLater(subject: string, payload: string): void {
+    if (!this.answers) return;
+    const nowMs = this.loop.nowMs;
+    this.#answeredMs = Math.max(this.#answeredMs, nowMs + this.random.between(0, 300) / 1_000);
+    this.loop.schedule(this.#answeredMs - nowMs, () => {
+      if (this.up) this.jetstream.answer(subject, payload);
+    });
   }
 
   /** Whoever listens; one of each queue. How many that were. */

@@ -35,11 +35,11 @@ export class ApiError extends Error {
   }
 }
 
-/** Nobody listens on that subject: what a client hears at once, e.g. of a stream that is not there. */
+/** Nobody listens on that subject: what a client hears at once; of a store, that nothing takes it in. */
 export class NoResponders extends Error {
   override readonly name = "NoResponders";
-  constructor(subject: string) {
-    super(`no responders: '${subject}'`);
+  constructor() {
+    super("jetstream is not enabled");
   }
 }
 

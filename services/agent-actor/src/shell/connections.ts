@@ -58,7 +58,8 @@ export async function openConnections(
   const url = config.DATABASE_URL;
   const pool = createPool({
     url,
-    name: "reveille-agent-actor",
+    // With the host's id, so that what is recorded of writes says who wrote.
+    name: `reveille-agent-actor-${hostId}`,
     size: config.REVEILLE_DATABASE_POOL,
     keyedPlans: true,
     onError,

@@ -4,7 +4,8 @@
  *   claim told to the guard -> `run.started` until answered -> go: execution acknowledged -> process
  *   -> tree dead -> log sealed -> `run.finished` stored -> claim taken back from the guard, slot free
  *
- * A crash between any two steps leaves the claim with the guard, which reports it lost. An attempt
+ * A crash between any two steps leaves the claim with the guard, which reports it lost, or what it came
+ * to if that is known by then. An attempt
  * that is told to lose (deadline, guard gone, drain) reports `run.lost` once its tree is dead, and
  * never a result.
  */
@@ -168,8 +169,7 @@ class ClaimedAttempt implements Attempt {
       return this.#lose(reason);
     }
     const [seal, told] = await Promise.all([log.seal(), progress.close()]);
-    failpoint("before-report");
-    await reports.finished(execution, {
+    const report = {
       ...this.#claim,
       result,
       log: seal,
@@ -177,7 +177,10 @@ class ClaimedAttempt implements Attempt {
       stderrExcerpt: log.tail("stderr", excerptBytes),
       containment,
       ...told,
-    });
+    };
+    guard.ran(this.claimId, report);
+    failpoint("before-report");
+    await reports.finished(execution, report);
     failpoint("after-report");
     guard.end(this.claimId);
     return "ran";

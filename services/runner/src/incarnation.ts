@@ -272,12 +272,12 @@ class Life implements Incarnation {
   }
 
   #leaseValue(): RunnerLease {
-    const { config, place, draining } = this.#parts;
+    const { config, self, draining } = this.#parts;
     return {
       incarnation: this.id,
       runnerId: config.runnerId,
       pool: config.pool,
-      ...place,
+      ...self,
       version: runnerVersion,
       slots: config.slots,
       draining: draining(),

@@ -16,8 +16,8 @@ interface LeaseParts extends Pick<RunnerPorts, "clock" | "leases"> {
   logger: Logger;
 }
 
-/** Resolves when the bucket is there, however long that takes. */
-export async function fitToLease({ config, clock, leases, logger }: LeaseParts): Promise<void> {
+/** Resolves when the bucket is there, however long that takes, with how long it keeps a lease; ms. */
+export async function fitToLease({ config, clock, leases, logger }: LeaseParts): Promise<number> {
   let ttlMs = 0;
   for (let told = false; ttlMs === 0;) {
     try {
@@ -35,4 +35,5 @@ export async function fitToLease({ config, clock, leases, logger }: LeaseParts):
   if (fitted.guardDeadlineMs < config.guardDeadlineMs || fitted.leaseRenewMs < config.leaseRenewMs)
     logger.warn({ ttlMs, ...fitted }, "the lease is shorter than configured for; times were cut");
   Object.assign(config, fitted);
+  return ttlMs;
 }

@@ -6,7 +6,6 @@
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
-import { cutAll, findLifelines } from "./containment/lifeline.js";
 import type { FoundLifeline, Place } from "./containment/lifeline.js";
 
 export interface Neighbours {
@@ -66,7 +65,7 @@ class NeighbourWatch {
   }
 
   async look(): Promise<void> {
-    const found = findLifelines(this.#parts.place);
+    const found = this.#parts.place.find();
     const here = new Set(found.map(({ incarnation }) => incarnation));
     for (const known of this.#renewals.keys()) if (!here.has(known)) this.#renewals.delete(known);
     const over: FoundLifeline[] = [];
@@ -96,8 +95,8 @@ class NeighbourWatch {
   }
 
   async #cut(over: readonly FoundLifeline[]): Promise<void> {
-    const { swept, stuck } = await cutAll(over);
-    const { logger } = this.#parts;
+    const { place, logger } = this.#parts;
+    const { swept, stuck } = await place.cutAll(over);
     if (swept.length > 0) logger.warn({ swept }, "killed what another runner of this place left");
     const fresh = stuck.filter((one) => !this.#stuck.has(one));
     for (const one of fresh) this.#stuck.add(one);

@@ -20,7 +20,7 @@ import type { Logger } from "@reveille/shared/runtime/log";
 import type { AdapterCatalog } from "./adapters/catalog.js";
 import type { RunnerConfig } from "./config.js";
 import { cut, treesOf } from "./containment/lifeline.js";
-import type { Lifeline } from "./containment/lifeline.js";
+import type { Lifeline, Place } from "./containment/lifeline.js";
 import type { Trees } from "./containment/tree.js";
 import { inheritedEnvironment } from "./core/environment.js";
 import type { SpawnGuard } from "./guard/guard-link.js";
@@ -34,7 +34,7 @@ export interface RunnerPorts {
   machineNs: () => bigint;
   newId: () => string;
   /** Shown in the lease. */
-  place: { hostname: string; pid: number };
+  self: { hostname: string; pid: number };
   bus: Bus;
   /** A connection of their own: a flood of output must not hold up reports and renewals. */
   logBus: Bus;
@@ -45,6 +45,7 @@ export interface RunnerPorts {
   /** Makes the consumer of this runner's pool. @throws RuntimeError `BrokerUnavailable` */
   ensurePoolConsumer: () => Promise<void>;
   spawnGuard: SpawnGuard;
+  place: Place;
   openTrees: (lifeline: Lifeline, incarnation: string, sparesMax: number, logger: Logger) => Trees;
   /** Kills every process of the incarnation; resolves when none is left and none can start. */
   cut: (lifeline: Lifeline, incarnation: string) => Promise<void>;
@@ -62,6 +63,7 @@ const logAttemptsMax = 24;
 export async function openPorts(
   config: RunnerConfig,
   adapters: AdapterCatalog,
+  place: Place,
   logger: Logger,
 ): Promise<RunnerPorts> {
   const subjects = createSubjects(config.subjectPrefix);
@@ -81,7 +83,7 @@ export async function openPorts(
     clock: systemClock,
     machineNs: () => process.hrtime.bigint(),
     newId,
-    place: { hostname: hostname(), pid: process.pid },
+    self: { hostname: hostname(), pid: process.pid },
     bus,
     logBus,
     stored,
@@ -90,6 +92,7 @@ export async function openPorts(
     openQueue: (options) => openWorkQueue(bus, options),
     ensurePoolConsumer: () => ensurePoolConsumer(bus, subjects, config.pool),
     spawnGuard,
+    place,
     openTrees: treesOf,
     cut,
     files: runFiles,

@@ -231,8 +231,7 @@ class LogWriter implements RunLog {
       this.#flush();
       if (this.#isStored()) this.#idle?.();
     }
-    if (this.#budget.inFlight <= allBytesMax / 2)
-      for (const relax of this.#budget.pressed) relax();
+    if (this.#budget.inFlight <= allBytesMax / 2) for (const relax of this.#budget.pressed) relax();
   }
 
   /** From the disk, as far as there is room. */

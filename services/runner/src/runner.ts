@@ -23,6 +23,7 @@ import { openIncarnation } from "./incarnation.js";
 import type { Incarnation, RunnerParts } from "./incarnation.js";
 import { fitToLease } from "./lease-times.js";
 import { watchNeighbours } from "./neighbours.js";
+import type { Neighbours } from "./neighbours.js";
 import { openPool, readExecution } from "./pool-queue.js";
 import { openPorts } from "./ports.js";
 import type { RunnerPorts } from "./ports.js";
@@ -52,17 +53,7 @@ export async function startRunner(config: RunnerConfig, logger: Logger): Promise
   if (swept.length > 0) logger.warn({ swept }, "killed what dead runners had left");
   const own = ownAdapters(config);
   const adapters = createCatalog([...own, ...(await loadAdapters(config.adapters, own))]);
-  const ports = await openPorts(config, adapters, logger);
-  const runner = await startRunnerOn(config, ports, logger);
-  const leaseTtlMs = (await ports.leases.ttlMs().catch(() => 0)) || config.leaseTtlMs;
-  const neighbours = watchNeighbours({ ...ports, place, leaseTtlMs, logger });
-  return {
-    ...runner,
-    stop: async (deadlineMs) => {
-      await neighbours.stop();
-      await runner.stop(deadlineMs);
-    },
-  };
+  return startRunnerOn(config, await openPorts(config, adapters, place, logger), logger);
 }
 
 /** Starts a runner on its ports: real ones, or those of a simulation. It closes them when it stops. */
@@ -91,6 +82,7 @@ class Runner implements Started {
   #current: Incarnation | null = null;
   #queue: WorkQueue | null = null;
   #probes: BusSubscription | null = null;
+  #neighbours: Neighbours | null = null;
   #draining = false;
   #stopping: Promise<void> | null = null;
   #onceTaken = false;
@@ -124,7 +116,8 @@ class Runner implements Started {
   }
 
   async begin(): Promise<void> {
-    await fitToLease(this.#shared);
+    const leaseTtlMs = await fitToLease(this.#shared);
+    this.#neighbours = watchNeighbours({ ...this.#shared, leaseTtlMs });
     await this.#live();
     this.#queue = openPool(this.#shared, (item) => this.#take(item));
     this.#demand();
@@ -243,6 +236,7 @@ class Runner implements Started {
 
   async #drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    const unwatched = this.#neighbours?.stop();
     this.#probes?.unsubscribe();
     await this.#queue?.stop();
     await this.#current?.idle(deadlineMs);
@@ -251,6 +245,7 @@ class Runner implements Started {
     this.#working.cancel();
     this.#controls.unsubscribe();
     await this.#health?.stop();
+    await unwatched;
     await this.#shared.close();
   }
 }

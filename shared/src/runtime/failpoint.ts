@@ -24,7 +24,7 @@ export const failpointPlaces = [
   "after-go",
   /** runner: every process of an attempt is dead, its result is known here alone. It cannot be recovered: its guard says that it is lost. */
   "after-exit",
-  /** runner: the log is sealed, the end was not reported. Lost as well. */
+  /** runner: the log is sealed, its guard knows the end, nobody else does. The guard reports it. */
   "before-report",
   /** runner: the end is stored, its guard still has the claim. What that says comes after the end and changes nothing. */
   "after-report",

@@ -61,16 +61,17 @@ export const treesOf = (
 export const cut = (lifeline: Lifeline, incarnation: string): Promise<void> =>
   lifeline.kind === "cgroup" ? cutCgroup(lifeline.path) : cutLifeline(lifeline.path, incarnation);
 
-/** Where the lifelines of a runner and of its neighbours are. */
+/** Where the lifelines of a runner and of its neighbours are; a port. */
 export interface Place {
-  /** The cgroup below which they are made; null where none can be made. */
-  cgroup: string | null;
-  workDir: string;
+  /** All of them, with what became of their guards. */
+  find: () => FoundLifeline[];
+  /** Cuts these, one after the other, each within a limit. */
+  cutAll: (found: readonly FoundLifeline[]) => Promise<Sweep>;
 }
-export const placeOf = async (workDir: string): Promise<Place> => ({
-  cgroup: await usableCgroup(),
-  workDir,
-});
+export async function placeOf(workDir: string): Promise<Place> {
+  const cgroup = await usableCgroup();
+  return { find: () => findLifelines(cgroup, workDir), cutAll };
+}
 
 export interface FoundLifeline {
   incarnation: string;
@@ -87,8 +88,8 @@ export interface Sweep {
 /** For each dead incarnation. A killed process is gone in milliseconds, unless its disk hangs. */
 const sweepLimitMs = 10_000;
 
-/** All lifelines of a place, with what became of their guards. */
-export function findLifelines({ cgroup, workDir }: Place): FoundLifeline[] {
+/** `cgroup`: below which they are made; null where none can be made. */
+function findLifelines(cgroup: string | null, workDir: string): FoundLifeline[] {
   const lifeline =
     (kind: ContainmentKind) =>
     (path: string): Lifeline => ({ kind, path });
@@ -107,10 +108,9 @@ export function findLifelines({ cgroup, workDir }: Place): FoundLifeline[] {
 
 /** Cuts the lifelines whose guards are dead. Somebody else's, or an immortal one, is only told. */
 export const sweepLeftovers = (place: Place): Promise<Sweep> =>
-  cutAll(findLifelines(place).filter(({ guard }) => guard === "gone"));
+  place.cutAll(place.find().filter(({ guard }) => guard === "gone"));
 
-/** Cuts these lifelines, one after the other, each within a limit. */
-export async function cutAll(found: readonly FoundLifeline[]): Promise<Sweep> {
+async function cutAll(found: readonly FoundLifeline[]): Promise<Sweep> {
   const sweep: Sweep = { swept: [], stuck: [] };
   for (const { incarnation, lifeline } of found) {
     const problem = await withinLimit(cut(lifeline, incarnation));

@@ -3,6 +3,7 @@
  * when it is gone or answers no more. Knows neither NATS nor how a process is started.
  */
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
+import type { RunFinished } from "@reveille/shared/protocol/execution";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Lifeline } from "../containment/lifeline.js";
 import type { ClaimNote, FromGuard, Hello, ToGuard } from "./guard-protocol.js";
@@ -12,6 +13,8 @@ export interface GuardLink {
   readonly lifeline: Lifeline;
   claim(note: ClaimNote): void;
   went(claimId: string): void;
+  /** The result is there: whatever becomes of us, it is not lost. */
+  ran(claimId: string, report: RunFinished): void;
   end(claimId: string): void;
   deadline(atNs: bigint): void;
   /** Everything is reported: the guard cuts the lifeline and ends. Resolves when it has. */
@@ -129,6 +132,10 @@ class LinkedGuard implements GuardLink {
   }
   went(claimId: string): void {
     this.#pipe.sendSoon({ type: "went", claimId });
+  }
+  ran(claimId: string, report: RunFinished): void {
+    // At once: it is for the case that this process ends at any instant from here on.
+    this.#pipe.send({ type: "ran", claimId, report });
   }
   end(claimId: string): void {
     this.#pipe.sendSoon({ type: "end", claimId });

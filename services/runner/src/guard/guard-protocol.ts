@@ -3,6 +3,7 @@
  * Both are of the same build and the same machine, so it is not validated; a pipe that breaks is the
  * message that matters most.
  */
+import type { RunFinished } from "@reveille/shared/protocol/execution";
 import type { ContainmentWish, Lifeline } from "../containment/lifeline.js";
 
 /** The first line from the runner. */
@@ -27,6 +28,8 @@ export interface ClaimNote {
   claimId: string;
   /** Where the execution is given back; null once it was acknowledged. */
   ackSubject: string | null;
+  /** What its process came to: set when its tree is dead and its log is sealed. It is told then, instead of a loss. */
+  report?: RunFinished;
 }
 
 export type ToGuard =
@@ -34,6 +37,8 @@ export type ToGuard =
   | ({ type: "claim" } & ClaimNote)
   /** It got its answer: the execution is acknowledged. */
   | { type: "went"; claimId: string }
+  /** Its tree is dead and its log is sealed: this is what is being reported. */
+  | { type: "ran"; claimId: string; report: RunFinished }
   /** Its report is stored, or it never was to run. */
   | { type: "end"; claimId: string }
   /** Monotonic nanoseconds (CLOCK_MONOTONIC, the same for all processes of a machine). */

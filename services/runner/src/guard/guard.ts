@@ -67,6 +67,11 @@ class LifelineGuard implements Guard {
         if (claim) claim.ackSubject = null;
         return;
       }
+      case "ran": {
+        const claim = this.#claims.get(message.claimId);
+        if (claim) claim.report = message.report;
+        return;
+      }
       case "end":
         return void this.#claims.delete(message.claimId);
       case "deadline":
@@ -121,7 +126,8 @@ class LifelineGuard implements Guard {
     this.#leaving = true;
     await this.#cut();
     const lost = [...this.#claims.values()];
-    this.#logger.warn({ claims: lost.length }, "the runner is gone");
+    const results = lost.filter(({ report }) => report).length;
+    this.#logger.warn({ claims: lost.length, results }, "the runner is gone");
     if (this.#hello) await sayLost(this.#ports, this.#hello, lost, "runner_gone", this.#logger);
     this.#ports.exit(0);
   }

@@ -1,6 +1,6 @@
 /**
- * What a guard says in place of its runner: these attempts are lost, these executions may be taken by
- * somebody else, this lease is over. Bounded: whoever cannot be told notices by the lease.
+ * What a guard says in place of its runner: these attempts are lost, or over with a result that the runner
+ * had not got out, these executions may be taken by somebody else, this lease is over. Bounded: whoever cannot be told notices by the lease.
  */
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Bus } from "@reveille/shared/nats/bus";
@@ -32,7 +32,7 @@ const patienceMs = 60_000;
 /** Between tries. */
 const pauseMs = { first: 100, max: 2_000 } as const;
 
-/** Publishes `run.lost` for each claim; with `runner_gone` also gives executions back and ends the lease. */
+/** Publishes `run.lost` for each claim, or `run.finished` with the report that it came to; with `runner_gone` also gives executions back and ends the lease. */
 export async function sayLost(
   { clock, connect }: LastWordsPorts,
   hello: Hello,
@@ -71,6 +71,11 @@ async function publishAll(
     claims.map((claim) => {
       // Not acknowledged yet: without this it would come back only after ack_wait.
       if (claim.ackSubject !== null) bus.publish(claim.ackSubject, nakPayload(0));
+      if (claim.report) {
+        // A result that was paid for. Repeated when the runner had sent it already: the second one is stale.
+        const finished = subjects.mailbox(claim.companyId, claim.agentId, "run.finished");
+        return stored.publish(finished, encodePayload(claim.report));
+      }
       const lost: RunLost = {
         runId: claim.runId,
         attempt: claim.attempt,

@@ -52,10 +52,12 @@ async function postWake(base: string, agentId: string): Promise<Answer> {
 }
 
 /** Resident bytes of every service, by name and number. */
-const memory = ({ process: of }: Cluster): Map<string, number> =>
+const memory = (system: Cluster): Map<string, number> =>
   new Map(
     (["gateway", "agent-actor", "runner"] as const).flatMap((name) =>
-      [0, 1].map((index) => [`${name} ${index}`, residentBytes(of(name, index).pid!)] as const),
+      [0, 1].map(
+        (index) => [`${name} ${index}`, residentBytes(system.process(name, index).pid!)] as const,
+      ),
     ),
   );
 

@@ -26,7 +26,7 @@ const pause = (ms: number): Promise<void> => {
 test.each(inForm([0, 3], [0, 5, 30]))(
   "[F8] kill -9 of nats-server under load, back after %i s: work goes on within 3 s, nothing starts twice",
   async (awaySec) => {
-    const { nats, system, gateway } = cluster();
+    const { nats, system } = cluster();
     process.stderr.write(`seed ${seed}\n`);
     const load = await openLoad(cluster(), { name: `away-${awaySec}`, seed });
     const recovery = await openRecovery(cluster());
@@ -36,7 +36,7 @@ test.each(inForm([0, 3], [0, 5, 30]))(
     if (awaySec > 0) {
       const [agent] = recovery.agents;
       const from = performance.now();
-      const refused = await fetch(`${gateway(1)}/api/agents/${agent!.agentId}/wakeup`, {
+      const refused = await fetch(`${cluster().gateway(1)}/api/agents/${agent!.agentId}/wakeup`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: "{}",

@@ -58,7 +58,7 @@ export interface Cluster {
   rows<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
   process(name: ServiceName, index: number): ServiceProcess;
   /** Base URL of a gateway, without `/api`. */
-  gateway(index: number): string;
+  readonly gateway: (index: number) => string;
   /** Id of the host that owns an agent's partition now. */
   ownerOf(agentId: string): Promise<string | null>;
   /** These wakes have verdicts, and everything that was ever woken is over; fails with how far it came. */
@@ -207,7 +207,7 @@ function clusterOf(
         }),
       ),
     process: (name, index) => {
-      const found = system.stack.service(name)[index];
+      const found = system.stack.service(name).find((one) => one.index === index);
       if (!found) throw new Error(`there is no ${name} ${index}`);
       return found;
     },
@@ -299,7 +299,8 @@ async function expectAllWell(
 
   // Order is promised among wakes that wait for nothing but a slot, and is to be seen where there is one.
   const stored = await cluster.rows<{ id: string }>(
-    "select id from heartbeat_runs where issue_id is null order by generation, stream_seq",
+    // By JetStream's own time: a store that was rolled back gives numbers again.
+    "select id from heartbeat_runs where issue_id is null order by created_at, generation, stream_seq",
   );
   const published = wakes
     .filter(({ id }) => known.get(id)?.outcome === "queued")

@@ -31,6 +31,8 @@ export interface TestNats extends NatsAddresses {
   save(): Promise<SavedStore>;
   /** Stops, puts a saved store back, starts: what a restored volume looks like. */
   rollBack(saved: SavedStore): Promise<void>;
+  /** Stops with SIGKILL, gives the store's folder to who damages it, starts. */
+  damage(harm: (store: string) => void): Promise<void>;
   /** Ends it and removes its folder. Idempotent. */
   stop(): Promise<void>;
 }
@@ -85,6 +87,12 @@ export async function startTestNats(options: { prefix?: string } = {}): Promise<
         rmSync(store, { recursive: true, force: true });
         cpSync(folder, store, { recursive: true });
       }),
+    damage: async (harm) => {
+      signal(server.pid, "SIGKILL");
+      await server.exited;
+      harm(store);
+      await start();
+    },
     stop: async () => {
       signal(server.pid, "SIGCONT"); // a frozen process would sit out the polite part
       await server.stop();

@@ -7,6 +7,7 @@ import { decodeTrusted } from "@reveille/shared/protocol/codec";
 import { executionSchema } from "@reveille/shared/protocol/execution";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { topologyNames } from "@reveille/shared/protocol/topology";
+import { isReadable } from "@reveille/shared/protocol/version";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { RunnerConfig } from "./config.js";
 import type { RunnerPorts } from "./ports.js";
@@ -39,11 +40,27 @@ export function openPool(parts: PoolParts, take: (item: WorkItem) => void): Work
   });
 }
 
-/** The execution; null when it can never be run, which it is then told. */
+/** Before an execution that this release does not read comes to a runner again: to a newer one, with luck. */
+const givenBackMs = 5_000;
+
+/**
+ * The execution; null when this runner cannot run it. One of another protocol is given back, for a runner of
+ * another release; one that nobody can read is dropped.
+ */
 export function readExecution(item: WorkItem, logger: Logger): Execution | null {
   let reason: string;
   try {
-    const read = executionSchema.safeParse(decodeTrusted(item.data));
+    const decoded = decodeTrusted(item.data);
+    const protocol = (decoded as { protocol?: unknown } | null)?.protocol;
+    if (!isReadable(protocol)) {
+      logger.error(
+        { subject: item.subject, protocol },
+        "this runner is not of the release that an execution is for",
+      );
+      item.nak(givenBackMs);
+      return null;
+    }
+    const read = executionSchema.safeParse(decoded);
     if (read.success) return read.data;
     const [issue] = read.error.issues;
     reason = `${issue?.path.join(".")}: ${issue?.message}`;

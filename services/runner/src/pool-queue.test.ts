@@ -53,5 +53,5 @@ test("[F29] one of a newer protocol is given back for a newer runner, whatever i
 test("what nobody can read is dropped with its reason", () => {
   const { answers } = pulled(encodePayload({ ...execution, attempt: 0 }));
   expect(answers).toEqual([expect.stringMatching(/^term attempt: /)]);
-  expect(pulled(Buffer.from([0xc1])).answers).toEqual([expect.stringMatching(/^term not msgpack/)]);
+  expect(pulled(Buffer.from([0xdf, 0xff])).answers).toEqual([expect.stringMatching(/^term /)]);
 });

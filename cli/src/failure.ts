@@ -11,6 +11,8 @@ export const exitCodes = {
   failed: 1,
   /** The command line, or what it names, is not right. */
   usage: 2,
+  /** `verify` found nothing wrong in what it could check, and could not check everything that it was asked to. */
+  unchecked: 2,
   /** Neither the HTTP API nor NATS (whichever is needed) answers. */
   unreachable: 3,
   /** No such agent, run, company or issue. */

@@ -10,6 +10,7 @@ import { registerDoctor } from "./commands/doctor.js";
 import { registerDeadLetters } from "./commands/dead-letters.js";
 import { registerLists } from "./commands/lists.js";
 import { registerRunsAtWork } from "./commands/runs-at-work.js";
+import { registerVerify } from "./commands/verify.js";
 import { registerWaiting } from "./commands/waiting.js";
 import { registerWake } from "./commands/wake.js";
 import type { Action } from "./action.js";
@@ -81,6 +82,7 @@ function createProgram(action: Action): Command {
   registerRunsAtWork(program, action);
   registerWaiting(program, action);
   registerDoctor(program, action);
+  registerVerify(program, action);
   inheritExit(program);
   return program;
 }

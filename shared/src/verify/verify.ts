@@ -12,8 +12,10 @@ import type { Pool } from "../postgres/pool.js";
 import { createSubjects } from "../protocol/subjects.js";
 import { topologyNames } from "../protocol/topology.js";
 import { systemClock } from "../runtime/clock.js";
+import { EvidenceError } from "../evidence/ndjson.js";
 import type { Check, Need } from "./check.js";
 import { catalogue } from "./catalogue.js";
+import { canaryCharactersMin } from "./checks/canaries.js";
 import { enoughToJudge } from "./checks/enough.js";
 import type { Evidence } from "./evidence.js";
 import { indexHistory } from "./history-index.js";
@@ -95,6 +97,8 @@ async function gather(
   statementTimeoutMs: number,
 ): Promise<Omit<Evidence, "snapshot">> {
   const { bus, history, witness, canaries, prefix = "rv" } = options;
+  if (canaries?.some((value) => value.length < canaryCharactersMin))
+    throw new EvidenceError(`a canary has fewer than ${canaryCharactersMin} characters`);
   const wallOffsetMs = Date.now() - uptime() * 1_000;
   return {
     ask: async (sql, values = []) => {

@@ -5,7 +5,7 @@ import type { Evidence } from "../evidence.js";
 import type { Found, Shown } from "../report.js";
 
 /** Shorter ones are found in anything. */
-const charactersMin = 8;
+export const canaryCharactersMin = 8;
 
 /** A value as itself, base64 (its middle: what stands before it shifts the rest), hex, in a URL and in JSON. */
 export function writtenForms(value: string): string[] {
@@ -24,7 +24,7 @@ export function writtenForms(value: string): string[] {
     encodeURIComponent(value),
     JSON.stringify(value).slice(1, -1),
   ];
-  return [...new Set(forms)].filter((form) => form.length >= charactersMin);
+  return [...new Set(forms)].filter((form) => form.length >= canaryCharactersMin);
 }
 
 const columnsSql = `select c.table_name as "table", array_agg(quote_ident(c.column_name)) as columns from information_schema.columns c

@@ -1,6 +1,6 @@
 // Owns what a simulated machine keeps for runners, guards and agents: lifelines, the trees below them, which claim an attempt runs
 // under. It outlives its processes. Knows no NATS.
-import type { Lifeline } from "@reveille/runner/containment/lifeline";
+import type { Lifeline, Place } from "@reveille/runner/containment/lifeline";
 import { LifelineGone } from "@reveille/runner/containment/tree";
 import type { Tree, Trees } from "@reveille/runner/containment/tree";
 import type { ClaimNote } from "@reveille/runner/guard/guard-protocol";
@@ -44,6 +44,8 @@ interface KeptLifeline {
 
 /** Between looks whether what was killed is dead, as the shipped `cutCgroup` makes its pauses. */
 const cutPauseMs = 1;
+
+const guardStates = { running: "alive", frozen: "stopped", dead: "gone" } as const;
 
 export class OperatingSystem {
   /** By whose clock the agents live: frozen with the machine, or as the supervisor freezes a cgroup. */
@@ -110,10 +112,20 @@ export class OperatingSystem {
     this.#lifelines.delete(path);
   }
 
-  /** What a runner does before anything else: ends what lies below the lifelines of dead guards. */
-  async sweep(by: SimProcess): Promise<void> {
-    for (const [path, { guard }] of this.#lifelines)
-      if (guard.state === "dead") await this.cut({ path }, by);
+  /** All lifelines of this machine, as one of its processes finds and cuts them. */
+  place(by: SimProcess): Place {
+    return {
+      find: () =>
+        [...this.#lifelines].map(([path, { incarnation, guard }]) => ({
+          incarnation,
+          lifeline: { kind: "cgroup", path },
+          guard: guardStates[guard.state],
+        })),
+      cutAll: async (found) => {
+        for (const { lifeline } of found) await this.cut(lifeline, by);
+        return { swept: found.map(({ incarnation }) => incarnation), stuck: [] };
+      },
+    };
   }
 
   /** The machine loses its power: its processes (runner and guard are the world's to kill) are gone at once. */

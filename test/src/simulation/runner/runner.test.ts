@@ -68,7 +68,7 @@ test("kill -9 of the runner: its guard kills, reports and ends the lease", async
   await world.until("the word of the guard", () => world.reports("lost", runId).length > 0);
   expect(world.reports("lost", runId)[0]).toMatchObject({ report: { reason: "runner_gone" } });
   expect(world.loop.nowMs - killedAt).toBeLessThan(1_000);
-  await world.until("the end of the lease", () => world.leases === 0);
+  await world.until("the end of the lease", () => world.leases.length === 0);
   expect(world.live.size).toBe(0);
   expect(world.wrongs).toEqual([]);
   await world.until("the end of the guard", () => machine.guard?.state === "dead");
@@ -136,9 +136,26 @@ test("runner and guard killed together: the tree lives on until the next runner 
   machine.runner.kill();
   await world.pass(20_000);
   expect(world.live.size).toBe(1);
-  expect(world.leases).toBe(0);
+  expect(world.leases).toEqual([]);
   await world.startAndWait(machine);
   expect(world.live.size).toBe(0);
+});
+
+test("runner and guard killed, or frozen, together: a neighbour ends the tree before the lease does", async () => {
+  for (const fault of ["kill", "freeze"] as const) {
+    const { world, machine } = await oneRunner();
+    await world.startAndWait(world.machine("neighbour", machine), { pool: "other" });
+    // So that the neighbour has seen the lease.
+    await world.pass(1_000);
+    world.planOf = () => plan({ runMs: 600_000 });
+    world.enqueue();
+    await world.until("the start", () => world.live.size === 1);
+    const holder = world.starts[0]!.incarnation;
+    machine.guard![fault]();
+    machine.runner[fault]();
+    await world.until("the end of the tree", () => world.live.size === 0);
+    expect(world.leases).toContain(holder);
+  }
 });
 
 test("drained: what ends in time is finished, the rest is lost as drained", async () => {
@@ -153,7 +170,7 @@ test("drained: what ends in time is finished, the rest is lost as drained", asyn
   await world.until("the end", () => stopped);
   expect(world.reports("finished", short.runId)).toHaveLength(1);
   expect(world.reports("lost", long.runId)[0]!.report.reason).toBe("drained");
-  expect(world.leases).toBe(0);
+  expect(world.leases).toEqual([]);
   expect(machine.guard?.state).toBe("dead");
   expect(world.wrongs).toEqual([]);
 });
@@ -167,7 +184,7 @@ test("the machine loses its power: nothing is said, the lease tells", async () =
   machine.guard!.kill();
   machine.os.powerOff();
   expect(world.live.size).toBe(0);
-  await world.until("the lease", () => world.leases === 0);
+  await world.until("the lease", () => world.leases.length === 0);
   expect(world.reports("lost")).toEqual([]);
 });
 

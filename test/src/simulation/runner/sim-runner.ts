@@ -5,6 +5,7 @@ import type { FoundCommand } from "@reveille/runner/command-path";
 import { readRunnerConfig } from "@reveille/runner/config";
 import type { RunnerConfig } from "@reveille/runner/config";
 import type { RunnerPorts } from "@reveille/runner/ports";
+import { sweepLeftovers } from "@reveille/runner/containment/lifeline";
 import { startRunnerOn } from "@reveille/runner/runner";
 import type { WorkspaceOrder } from "@reveille/runner/workspace/workspace-order";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
@@ -58,7 +59,7 @@ export async function startSimRunner(options: SimRunnerOptions): Promise<Started
   const { os, random, process, logger } = options;
   const bootMs = random.between(startMs.least, startMs.most);
   await new Promise<void>((booted) => void process.later(bootMs, booted));
-  await os.sweep(process);
+  await sweepLeftovers(os.place(process));
   return startRunnerOn(options.config, await simPorts(options), logger);
 }
 
@@ -77,7 +78,7 @@ async function simPorts(options: SimRunnerOptions): Promise<RunnerPorts> {
     clock,
     machineNs: machineNs(process),
     newId,
-    place: { hostname: "simulated", pid: os.nextPid() },
+    self: { hostname: "simulated", pid: os.nextPid() },
     bus,
     // One connection for all: a second would tell nothing more here.
     logBus: bus,
@@ -87,6 +88,7 @@ async function simPorts(options: SimRunnerOptions): Promise<RunnerPorts> {
     openQueue,
     ensurePoolConsumer: () => ensurePoolConsumer(subjects, config.pool),
     spawnGuard: simSpawnGuard({ ...options, runner: process }),
+    place: os.place(process),
     openTrees: (lifeline, incarnation) => os.openTrees(lifeline, incarnation, process),
     cut: (lifeline) => os.cut(lifeline, process),
     files: simFiles,

@@ -87,7 +87,11 @@ export class SmallWorld {
     return deriveId("small world", String(this.#ids++));
   }
 
-  machine(name: string): SimMachine {
+  /** `beside`: on the same machine as another runner. */
+  machine(name: string, beside?: SimMachine): SimMachine {
+    const runner = new SimProcess(this.loop, `${name} runner`);
+    const none = { runner, guard: null, started: null, failed: null };
+    if (beside) return { ...none, os: beside.os };
     const os = new OperatingSystem({
       loop: this.loop,
       random: this.random,
@@ -100,8 +104,7 @@ export class SmallWorld {
         },
       },
     });
-    const runner = new SimProcess(this.loop, `${name} runner`);
-    return { os, runner, guard: null, started: null, failed: null };
+    return { ...none, os };
   }
 
   /** Starts a runner on a machine, anew when it had one. */
@@ -168,9 +171,12 @@ export class SmallWorld {
   get queued(): number {
     return this.nats.jetstream.peek(names.exec)?.messages.length ?? 0;
   }
-  get leases(): number {
-    const kept = this.nats.jetstream.stream(`KV_${names.runnerLeases}`).messages;
-    return kept.filter(({ headers }) => !headers?.["KV-Operation"]).length;
+  /** Incarnations whose leases last. */
+  get leases(): string[] {
+    return this.nats.jetstream
+      .stream(`KV_${names.runnerLeases}`)
+      .messages.filter(({ headers }) => !headers?.["KV-Operation"])
+      .map(({ subject }) => subject.split(".").at(-1)!);
   }
 
   async until(what: string, done: () => boolean, limitMs = 60_000): Promise<void> {

@@ -147,6 +147,8 @@ export async function commitRows(
   if (as === "fenced") moves[0]![random.pick(["epoch", "fromSeq"] as const)] += 1;
   const committed = await commitBatch(twin.sql, rows, moves);
   const { kind } = committed;
+  // Nothing is away here: this is what a difference between the stores looks like to the shell.
+  if (kind === "unavailable") throw new Error(committed.reason);
   const what = kind === "rejected" ? `rejected ${committed.reason.split(":")[0]!}` : kind;
   outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
   return committed;

@@ -15,11 +15,11 @@ export interface Twin {
   sql: Sql;
   store: SimStore;
   pool: Pool;
-  /** Names of the statements that were asked. */
-  asked: Set<string>;
+  /** Names of the statements that were asked; true: at least once there was something to answer or to change. */
+  asked: Map<string, boolean>;
   /** Adds a row to both, as services other than the actor do. Columns by their names; defaults are the simulated store's. */
   insert<Name extends keyof Tables>(table: Name, row: Partial<RowOf<Name>>): Promise<RowOf<Name>>;
-  /** @throws Error that names the first row that they do not both keep. */
+  /** @throws Error that names what differed in an answer so far, or the first row that they do not both keep. */
   compareTables(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -42,12 +42,25 @@ export async function createTwin(partitions: number): Promise<Twin> {
   const pool = createPool({ url, name: "store-contract", size: 1, keyedPlans: true });
   const store = createSimStore({ nowMs: () => Date.now(), partitions });
   await adoptProvisioning(pool, store);
-  const asked = new Set<string>();
+  const asked = new Map<string, boolean>();
+  const differences: string[] = [];
+  const sql: Sql = {
+    query: async (statement) => {
+      const { differs, answer } = await askBoth(pool, store, asked, statement);
+      // Callers may take an error for a broken connection, and go on: what differed is said again when tables are compared.
+      if (differs) {
+        differences.push(`${statement.name} differs: ${differs}`);
+        throw new Error(differences.at(-1));
+      }
+      if (answer instanceof Error) throw answer;
+      return answer as never;
+    },
+  };
   return {
     store,
     pool,
     asked,
-    sql: { query: (statement) => askBoth(pool, store, asked, statement) },
+    sql,
     insert: async (table, values) => {
       const row = store.write((tables) =>
         (tables[table].insert as (row: object) => RowOf<typeof table>)(values),
@@ -58,6 +71,7 @@ export async function createTwin(partitions: number): Promise<Twin> {
       return row;
     },
     compareTables: async () => {
+      if (differences.length > 0) throw new Error(differences.join("\n"));
       for (const table of Object.values(store.tables)) {
         const found = await pool.query<{ row: Row }>(
           `select to_jsonb(t) as row from ${table.name} t`,
@@ -93,17 +107,22 @@ const keyOf = (table: string): string[] =>
 function inOrder(rows: Row[], key: string[]): Row[] {
   const text = (row: Row): string => JSON.stringify(key.map((column) => row[column]));
   const sorted = rows.toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
-  return key.includes("id") ? sorted : sorted.map(({ id: _, ...row }) => row);
+  return key.includes("id")
+    ? sorted
+    : sorted.map((row) =>
+        Object.fromEntries(Object.entries(row).filter(([name]) => name !== "id")),
+      );
 }
 
 async function askBoth(
   pool: Pool,
   store: SimStore,
-  asked: Set<string>,
+  asked: Map<string, boolean>,
   statement: Statement,
-): Promise<never> {
-  asked.add(statement.name);
+): Promise<{ differs: string | null; answer: object }> {
   const real = await pool.query<Row>(statement).catch((error: unknown) => error as Error);
+  const found = !(real instanceof Error) && (real.rowCount ?? 0) > 0;
+  asked.set(statement.name, found || asked.get(statement.name) === true);
   const simulated = attempt(() => store.execute(statement));
   const differs =
     real instanceof Error || simulated instanceof Error
@@ -114,9 +133,7 @@ async function askBoth(
           comparable(statement, simulated.rows),
           "rows",
         ));
-  if (differs) throw new Error(`${statement.name} differs: ${differs}`);
-  if (real instanceof Error) throw real;
-  return real as never;
+  return { differs, answer: real };
 }
 
 function attempt<T>(call: () => T): T | Error {

@@ -118,7 +118,10 @@ function travel(
   if (fault?.kind === "silent")
     process.later(silenceMs, () => failed(new Error("Query read timeout")));
   // Parameters are text on the wire: what the caller does with its values afterwards changes nothing.
-  const sent = { ...statement, values: structuredClone(statement.values ?? []) };
+  const values = (statement.values ?? []).map((value) =>
+    Array.isArray(value) ? [...value] : value,
+  );
+  const sent: Statement = { ...statement, values };
   loop.schedule(way(), () => {
     if (fault?.kind === "refused")
       return back(() => failed(new SqlError(fault.code, `refused with ${fault.code}`)));

@@ -56,6 +56,16 @@ export class Table<Row extends object> {
     this.#source = source;
   }
 
+  /** What Postgres would list as unique in it, and as references of it. */
+  get rules(): { unique: string[]; references: string[] } {
+    const unique = this.#indexes.filter((index) => index.unique);
+    return {
+      unique: unique.map(({ name, columns }) => `${name} (${columns.join(", ")})`),
+      references: this.#references.map(
+        ({ constraint, column, to }) => `${constraint} (${column}) ${to.name}`,
+      ),
+    };
+  }
   get size(): number {
     return this.#rows.size;
   }

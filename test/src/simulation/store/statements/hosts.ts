@@ -5,9 +5,9 @@ import { answer, changed, numberOf, sorted, textOf } from "./parameters.js";
 /** Reads the other hosts, the generation and the owners as they were before the renewal. */
 const renewHost: Handler = ({ tables, nowMs }, values) => {
   const me = textOf(values, 0);
-  const others = tables.hosts
-    .where(({ id, lease_until }) => lease_until > nowMs && id !== me)
-    .map(({ id }) => id);
+  const live = tables.hosts.where(({ id, lease_until }) => lease_until > nowMs && id !== me);
+  const others = live.map(({ id }) => id);
+  const firstEnd = Math.min(...live.map(({ lease_until: until }) => until));
   const own = tables.hosts.get(me);
   const lease_until = nowMs + numberOf(values, 1);
   if (own) tables.hosts.update(own, { lease_until });
@@ -17,7 +17,14 @@ const renewHost: Handler = ({ tables, nowMs }, values) => {
     ({ partition, owner, epoch }) => ({ partition, owner, epoch }),
   );
   return answer([
-    { others: others.length > 0 ? others : null, generation, partition_count, owners },
+    {
+      others: others.length > 0 ? others : null,
+      first_end: others.length > 0 ? new Date(firstEnd) : null,
+      now: new Date(nowMs),
+      generation,
+      partition_count,
+      owners,
+    },
   ]);
 };
 

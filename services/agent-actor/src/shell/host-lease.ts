@@ -11,6 +11,8 @@ import type { Logger } from "@reveille/shared/runtime/log";
 export interface HostView {
   /** Every live host, this one among them. */
   hosts: string[];
+  /** Milliseconds until the first lease of another live host ends, if it is not renewed. Null: there is no other. */
+  firstEndMs: number | null;
   generation: number;
   partitionCount: number;
   owners: { partition: number; owner: string | null; epoch: number }[];
@@ -29,7 +31,8 @@ const statement = {
       insert into hosts (id, lease_until, version) values ($1, clock_timestamp() + $2 * interval '1 millisecond', $3)
       on conflict (id) do update set lease_until = excluded.lease_until returning id)
     select (select json_agg(h.id) from hosts h where h.lease_until > clock_timestamp() and h.id <> $1) as others,
-      m.generation, m.partition_count,
+      (select min(h.lease_until) from hosts h where h.lease_until > clock_timestamp() and h.id <> $1) as first_end,
+      clock_timestamp() as now, m.generation, m.partition_count,
       (select json_agg(json_build_object('partition', p.partition, 'owner', p.owner, 'epoch', p.epoch) order by p.partition)
         from partitions p) as owners
     from mailbox_state m, renewed where m.id = 1`,
@@ -57,6 +60,8 @@ export function createHostLease(pool: Sql, options: HostLeaseOptions): HostLease
       const found = await guarded("renew lease", () =>
         pool.query<{
           others: string[] | null;
+          first_end: Date | null;
+          now: Date;
           generation: number;
           partition_count: number;
           owners: HostView["owners"];
@@ -69,6 +74,7 @@ export function createHostLease(pool: Sql, options: HostLeaseOptions): HostLease
       const row = found.rows[0]!;
       return {
         hosts: [options.hostId, ...(row.others ?? [])],
+        firstEndMs: row.first_end && row.first_end.getTime() - row.now.getTime(),
         generation: row.generation,
         partitionCount: row.partition_count,
         owners: row.owners,

@@ -7,7 +7,7 @@ import type { Bus } from "@reveille/shared/nats/bus";
 import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { pause } from "@reveille/shared/runtime/clock";
-import type { Clock } from "@reveille/shared/runtime/clock";
+import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { desiredPartitions } from "../core/placement.js";
@@ -36,6 +36,7 @@ export class Host {
   #beating: Promise<void> | null = null;
   #beatAgain: Promise<void> | null = null;
   #leaving = false;
+  #nextEnd: Timer | null = null;
 
   constructor(context: HostContext) {
     this.#context = context;
@@ -91,6 +92,7 @@ export class Host {
   async leave(): Promise<void> {
     const { lease } = this.#context;
     this.#leaving = true;
+    this.#nextEnd?.cancel();
     await this.#beating;
     const others = await lease.renew().then(
       (view) => view.hosts,
@@ -105,10 +107,20 @@ export class Host {
     try {
       const view = await this.#context.lease.renew();
       this.generationSeen(view.generation);
+      this.#lookAtEnd(view);
       if (!this.#leaving) await this.#rebalance(view);
     } catch (error) {
       this.#context.logger.warn({ err: error }, "the lease could not be renewed");
     }
+  }
+
+  /** A lease that ends is noticed when it does, not at the next renewal: its agents wait for nothing else. */
+  #lookAtEnd({ firstEndMs }: HostView): void {
+    this.#nextEnd?.cancel();
+    this.#nextEnd =
+      firstEndMs === null || this.#leaving
+        ? null
+        : this.#context.clock.after(firstEndMs + endMarginMs, () => void this.beat());
   }
 
   async #rebalance(view: HostView): Promise<void> {
@@ -188,6 +200,8 @@ export class Host {
 const numbers = (owned: readonly { partition: number }[]): number[] =>
   owned.map(({ partition }) => partition);
 
+/** 10 ms: behind the end on the clock of Postgres, on which it was read with whole milliseconds. */
+const endMarginMs = 10;
 /** 5 s: a batch that takes longer is past its statement timeout and fenced by the release anyway. */
 const freeWaitMs = 5_000;
 

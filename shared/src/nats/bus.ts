@@ -16,10 +16,13 @@ export interface BusMessage {
   data: Uint8Array;
   /** Reply subject of a core request; empty when there is none. */
   reply: string;
+  /** Of what the server says itself, `Status` is its code ("503": nobody listens) and `Description` its words. */
   header(name: string): string | undefined;
 }
 export interface BusSubscription {
   unsubscribe(): void;
+  /** Lets nothing more come, hands over what is on its way, and ends. Never rejects. */
+  drain(): Promise<void>;
 }
 export type BusState = "connected" | "disconnected" | "closed";
 
@@ -115,7 +118,10 @@ export async function connectBus(options: BusOptions): Promise<NatsBus> {
         (error) => (error ? (subscribeOptions.onDenied ?? onError)(error) : undefined),
         (error: Error) => (subscribeOptions.onDenied ?? onError)(error),
       );
-      return { unsubscribe: () => subscription.unsubscribe() };
+      return {
+        unsubscribe: () => subscription.unsubscribe(),
+        drain: () => subscription.drain().catch(() => undefined),
+      };
     },
     request: async (subject, data, timeoutMs) => {
       try {
@@ -182,8 +188,15 @@ function wrap(message: Msg): BusMessage {
     subject: message.subject,
     data: message.data,
     reply: message.reply ?? "",
-    header: (name) => message.headers?.get(name) || undefined,
+    header: (name) => message.headers?.get(name) || statusHeader(message, name),
   };
+}
+
+/** The client keeps the status line apart from the headers. */
+function statusHeader({ headers }: Msg, name: string): string | undefined {
+  if (!headers?.code) return undefined;
+  if (name === "Status") return String(headers.code);
+  return name === "Description" ? headers.description : undefined;
 }
 
 /** Our plain header records as the client's. */

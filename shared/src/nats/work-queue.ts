@@ -8,12 +8,13 @@
  * that may be lost (reconnect, missed heartbeats) gets a new inbox: what the server still sends to the
  * old one finds nobody and is delivered again after `ack_wait`.
  */
-import type { Msg, Subscription } from "@nats-io/transport-node";
 import { AckPolicy } from "@nats-io/jetstream";
 import { poolConsumerConfig, topologyNames } from "../protocol/topology.js";
 import type { Subjects } from "../protocol/subjects.js";
 import { brokerUnavailable } from "../errors.js";
-import type { NatsBus } from "./bus.js";
+import { systemClock } from "../runtime/clock.js";
+import type { Clock, Timer } from "../runtime/clock.js";
+import type { Bus, BusMessage, BusSubscription, NatsBus } from "./bus.js";
 
 /** One delivery. Answer it once (`ack`, `nak`, `term`); `working` any number of times before. */
 export interface WorkItem {
@@ -47,6 +48,7 @@ export interface WorkQueueOptions {
   onFound?: () => void;
   /** How long one pull waits in the server. 30 s: a pull a lane and half minute when nothing comes. */
   pullMs?: number;
+  clock?: Clock;
 }
 
 /** Four pulls: new demand is asked for at once while older pulls are still filling; `max_waiting` (512) allows 128 runners. */
@@ -60,7 +62,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const acks = { ack: bytes("+ACK"), working: bytes("+WPI") } as const;
 
 interface Lane {
-  subscription: Subscription;
+  subscription: BusSubscription;
   inbox: string;
   /** Items that the open pull may still bring; 0: no pull is open. */
   remaining: number;
@@ -70,25 +72,27 @@ interface Lane {
 }
 
 /** Starts with nothing wanted. Survives reconnects, and streams that are deleted and made anew. */
-export function openWorkQueue(bus: NatsBus, options: WorkQueueOptions): WorkQueue {
+export function openWorkQueue(bus: Bus, options: WorkQueueOptions): WorkQueue {
   return new LanedQueue(bus, options);
 }
 
 class LanedQueue implements WorkQueue {
-  readonly #bus: NatsBus;
+  readonly #bus: Bus;
+  readonly #clock: Clock;
   readonly #options: WorkQueueOptions;
   readonly #pullMs: number;
   readonly #pullSubject: string;
   readonly #requests = new Map<number, Uint8Array>();
   readonly #lanes: Lane[];
-  readonly #sweep: NodeJS.Timeout;
+  readonly #sweep: Timer;
   #wanted = 0;
   #stopped = false;
   #scheduled = false;
   #missingPause = 0;
 
-  constructor(bus: NatsBus, options: WorkQueueOptions) {
+  constructor(bus: Bus, options: WorkQueueOptions) {
     this.#bus = bus;
+    this.#clock = options.clock ?? systemClock;
     this.#options = options;
     this.#pullMs = options.pullMs ?? 30_000;
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
@@ -97,7 +101,7 @@ class LanedQueue implements WorkQueue {
       this.#listen(lane);
       return lane;
     });
-    this.#sweep = setInterval(() => this.#look(), missingPauseMs.first);
+    this.#sweep = this.#clock.every(missingPauseMs.first, () => this.#look());
     bus.onState((state) => {
       if (state !== "connected" || this.#stopped) return;
       for (const lane of this.#lanes) this.#renew(lane);
@@ -112,42 +116,39 @@ class LanedQueue implements WorkQueue {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#sweep);
+    this.#sweep.cancel();
     // Draining hands over what had arrived, to be given back instead of waiting for ack_wait.
-    await Promise.all(this.#lanes.map((lane) => lane.subscription.drain().catch(() => undefined)));
+    await Promise.all(this.#lanes.map((lane) => lane.subscription.drain()));
   }
 
   #listen(lane: Lane): void {
     lane.inbox = this.#bus.createInbox();
-    lane.subscription = this.#bus.connection.subscribe(lane.inbox, {
-      callback: (error, message) => {
-        if (!error) this.#receive(lane, message);
-      },
+    lane.subscription = this.#bus.subscribe(lane.inbox, (message) => this.#receive(lane, message), {
+      // Without the permission nothing ever comes; the bus has its own way to say so.
+      onDenied: () => undefined,
     });
-    // Denied or closed with the connection; without a reader the rejection would end the process.
-    void lane.subscription.closed.catch(() => undefined);
   }
 
-  #receive(lane: Lane, message: Msg): void {
-    lane.heardAt = performance.now();
+  #receive(lane: Lane, message: BusMessage): void {
+    lane.heardAt = this.#clock.monotonicMs();
     if (message.subject !== lane.inbox) return this.#deliver(lane, message);
-    const code = message.headers?.code ?? 0;
+    const code = Number(message.header("Status") ?? 0);
     if (code === 100) return; // a heartbeat
     lane.remaining = 0;
-    if (code === 503 || (code === 409 && /deleted/i.test(message.headers?.description ?? ""))) {
+    if (code === 503 || (code === 409 && /deleted/i.test(message.header("Description") ?? ""))) {
       const pause = Math.min(missingPauseMs.max, this.#missingPause * 2 || missingPauseMs.first);
       this.#missingPause = pause;
-      lane.pausedUntil = performance.now() + pause;
+      lane.pausedUntil = this.#clock.monotonicMs() + pause;
       if (!this.#stopped) this.#options.onMissing();
       return;
     }
     this.#found();
     // 408 and 404: the pull ran out. Other 409s (a limit, a server that shuts down): not at once again.
-    if (code === 409) lane.pausedUntil = performance.now() + missingPauseMs.first;
+    if (code === 409) lane.pausedUntil = this.#clock.monotonicMs() + missingPauseMs.first;
     this.#schedule();
   }
 
-  #deliver(lane: Lane, message: Msg): void {
+  #deliver(lane: Lane, message: BusMessage): void {
     const item = workItem(this.#bus, message);
     if (this.#stopped || lane.remaining === 0) return item.nak(0);
     this.#found();
@@ -166,7 +167,7 @@ class LanedQueue implements WorkQueue {
   #schedule(): void {
     if (this.#scheduled || this.#stopped) return;
     this.#scheduled = true;
-    setImmediate(() => this.#pull());
+    this.#clock.soon(() => this.#pull());
   }
 
   #pull(): void {
@@ -175,7 +176,7 @@ class LanedQueue implements WorkQueue {
     let missing = this.#wanted;
     for (const lane of this.#lanes) missing -= lane.remaining;
     if (missing <= 0) return;
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     const free = this.#lanes.find((lane) => lane.remaining === 0 && lane.pausedUntil <= now);
     if (!free) return;
     free.remaining = missing;
@@ -196,7 +197,7 @@ class LanedQueue implements WorkQueue {
   }
 
   #look(): void {
-    const now = performance.now();
+    const now = this.#clock.monotonicMs();
     for (const lane of this.#lanes) {
       const silent = now > lane.heardAt + 2 * heartbeatMs || now > lane.expiresAt + heartbeatMs;
       if (lane.remaining > 0 && silent) this.#renew(lane);
@@ -211,8 +212,8 @@ class LanedQueue implements WorkQueue {
   }
 }
 
-function workItem(bus: NatsBus, message: Msg): WorkItem {
-  const ackSubject = message.reply ?? "";
+function workItem(bus: Bus, message: BusMessage): WorkItem {
+  const ackSubject = message.reply;
   const answer = (payload: Uint8Array): void => bus.publish(ackSubject, payload);
   return {
     subject: message.subject,

@@ -70,9 +70,9 @@ function plain(value: unknown): unknown {
   );
 }
 
-export const shown = ({ subject, seq, data, header }: StoredMessage): unknown => ({
-  subject,
-  seq,
-  data: text(data),
-  id: header("Nats-Msg-Id"),
+export const shown = (message: StoredMessage): unknown => ({
+  subject: message.subject,
+  seq: message.seq,
+  data: text(message.data),
+  id: message.header("Nats-Msg-Id"),
 });

@@ -185,9 +185,12 @@ export const duplicates: Script = async (side) => {
   const raw = async (what: string, subject: string, headers?: Record<string, string>) => {
     const inbox = bus.createInbox();
     const answers: unknown[] = [];
-    const subscription = bus.subscribe(inbox, ({ data, header }) => {
-      const body = text(data);
-      answers.push({ body: body ? (JSON.parse(body) as unknown) : "", status: header("Status") });
+    const subscription = bus.subscribe(inbox, (message) => {
+      const body = text(message.data);
+      answers.push({
+        body: body ? (JSON.parse(body) as unknown) : "",
+        status: message.header("Status"),
+      });
     });
     bus.publish(subject, bytes("raw"), headers, inbox);
     await until(side, what, () => answers.length > 0);

@@ -5,7 +5,6 @@ import type { Bus, BusMessage, BusState, BusSubscription } from "@reveille/share
 import type { SimProcess } from "../machine/process.js";
 import { NoResponders } from "./wire.js";
 import type { Session } from "./session.js";
-import { emptyData } from "./wire.js";
 import type { WireMessage } from "./wire.js";
 
 /** What a client asks of the server; each happens when it arrives there. */
@@ -102,7 +101,15 @@ export class SimClient implements Bus {
     options: { queue?: string; onDenied?: (error: Error) => void } = {},
   ): BusSubscription {
     const sid = this.listen(subject, (message) => handler(asBusMessage(message)), options.queue);
-    return { unsubscribe: () => this.unlisten(sid) };
+    return {
+      unsubscribe: () => this.unlisten(sid),
+      drain: async () => {
+        const session = this.#session;
+        session?.up(() => this.#server.unsubscribe(session, sid));
+        await this.flush().catch(() => undefined);
+        this.#subscriptions.delete(sid);
+      },
+    };
   }
 
   /** A subscription that sees statuses too; its number. */
@@ -284,8 +291,13 @@ function outcome<T>(
 
 const asBusMessage = (message: WireMessage): BusMessage => ({
   subject: message.subject,
-  data: message.data.length === 0 ? emptyData : message.data,
+  data: message.data,
   reply: message.reply,
-  // A status line is no header for the real client either.
-  header: (name) => message.headers?.[name] || undefined,
+  header: (name) => message.headers?.[name] || statusHeader(message, name),
 });
+
+function statusHeader({ status, description }: WireMessage, name: string): string | undefined {
+  if (status === 0) return undefined;
+  if (name === "Status") return String(status);
+  return name === "Description" ? description : undefined;
+}

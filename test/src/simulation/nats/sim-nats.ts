@@ -3,6 +3,7 @@
 import type { Bus } from "@reveille/shared/nats/bus";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Streams } from "@reveille/shared/nats/streams";
+import { openWorkQueue } from "@reveille/shared/nats/work-queue";
 import type { WorkQueue, WorkQueueOptions } from "@reveille/shared/nats/work-queue";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Loop } from "../machine/loop.js";
@@ -15,7 +16,7 @@ import { Faults } from "./faults.js";
 import type { JetStream } from "./jetstream.js";
 import { Router } from "./router.js";
 import { simStreams } from "./streams.js";
-import { ensureSimPoolConsumer, openSimWorkQueue } from "./work-queue.js";
+import { ensureSimPoolConsumer } from "./pool-consumer.js";
 
 /** What one process holds: everything its services' ports ask for. */
 export interface SimConnection {
@@ -23,6 +24,7 @@ export interface SimConnection {
   readonly streams: Streams;
   /** Binds to a name alone, as the real one does: whether there is such a bucket shows with the first operation. */
   bucket: (name: string) => Bucket;
+  /** The shipped queue, on the process' clock. */
   openQueue: (options: WorkQueueOptions) => WorkQueue;
   /** @throws RuntimeError `BrokerUnavailable` when there is no stream for it. */
   ensurePoolConsumer: (subjects: Subjects, pool: string) => Promise<void>;
@@ -56,7 +58,9 @@ export function createSimNats(options: SimNatsOptions): SimNats {
         bus: client,
         streams: simStreams(client, jetstream),
         bucket: (name) => simBucket(client, jetstream, name, () => router.readsStale()),
-        openQueue: (queueOptions) => openSimWorkQueue(client, queueOptions),
+        /** The shipped queue, on the process' clock. */
+        openQueue: (queueOptions) =>
+          openWorkQueue(client, { ...queueOptions, clock: process.clock }),
         ensurePoolConsumer: (subjects, pool) =>
           ensureSimPoolConsumer(client, jetstream, subjects, pool),
       };

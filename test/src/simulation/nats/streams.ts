@@ -12,7 +12,7 @@ import type { JetStream } from "./jetstream.js";
 import { openSimReader } from "./reader.js";
 import type { StreamConfig } from "./stream.js";
 import { ApiError, apiErrors } from "./wire.js";
-import { ensureSimPoolConsumer } from "./work-queue.js";
+import { ensureSimPoolConsumer } from "./pool-consumer.js";
 
 const noMessage = apiErrors.noMessage().code;
 const noStream = apiErrors.noStream().code;

@@ -9,21 +9,21 @@ type Given<Name extends keyof Tables, Needed extends keyof Row<Name>> = Partial<
   Pick<Row<Name>, Needed>;
 
 export interface Scene {
-  insertCompany(row: Given<"companies", "id">): Row<"companies">;
-  insertAgent(row: Given<"agents", "id" | "company_id">): Row<"agents">;
-  insertProject(row: Given<"projects", "id" | "company_id">): Row<"projects">;
-  insertWorkspace(
+  readonly insertCompany: (row: Given<"companies", "id">) => Row<"companies">;
+  readonly insertAgent: (row: Given<"agents", "id" | "company_id">) => Row<"agents">;
+  readonly insertProject: (row: Given<"projects", "id" | "company_id">) => Row<"projects">;
+  readonly insertWorkspace: (
     row: Given<"project_workspaces", "company_id" | "project_id">,
-  ): Row<"project_workspaces">;
-  insertIssue(row: Given<"issues", "id" | "company_id">): Row<"issues">;
-  insertComment(
+  ) => Row<"project_workspaces">;
+  readonly insertIssue: (row: Given<"issues", "id" | "company_id">) => Row<"issues">;
+  readonly insertComment: (
     row: Given<"issue_comments", "company_id" | "issue_id" | "body">,
-  ): Row<"issue_comments">;
-  insertOwedWake(
+  ) => Row<"issue_comments">;
+  readonly insertOwedWake: (
     row: Given<"owed_wakes", "company_id" | "agent_id" | "wake_id" | "request">,
-  ): Row<"owed_wakes">;
+  ) => Row<"owed_wakes">;
   /** Changes to one row that are made as a gateway makes them: all or nothing, references judged. */
-  write<T>(work: (tables: Tables) => T): T;
+  readonly write: <T>(work: (tables: Tables) => T) => T;
 }
 
 export function createScene(tables: Tables, transaction: Transaction): Scene {

@@ -139,7 +139,11 @@ async function tryItems(
 ) {
   const deliveries = items.flatMap(({ read }) => (read.kind === "delivery" ? [read.delivery] : []));
   const byAgent = groupByAgent(deliveries);
-  const missing = [...byAgent.keys()].filter((agentId) => !context.activations.get(agentId));
+  // Taken once: an agent that leaves memory while facts are read must not pass for one that nobody knows.
+  const resident = new Map(
+    [...byAgent.keys()].map((agentId) => [agentId, context.activations.get(agentId)]),
+  );
+  const missing = [...byAgent.keys()].filter((agentId) => !resident.get(agentId));
   const [loaded, facts] = await Promise.all([
     loadAgents(context.pool, missing),
     readFacts(context.pool, deliveries),
@@ -161,7 +165,7 @@ async function tryItems(
   };
   await Promise.all(
     [...byAgent].map(async ([agentId, own]) => {
-      const before = context.activations.get(agentId) ?? loaded.get(agentId) ?? null;
+      const before = resident.get(agentId) ?? loaded.get(agentId) ?? null;
       const after = await decideChain(chain, before, own);
       states.set(agentId, after);
     }),

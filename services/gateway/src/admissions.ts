@@ -3,6 +3,7 @@
  * company that was closed, or had spent its budget. Knows no reason and no rule.
  */
 import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { MailboxCommands } from "./mailbox-commands.js";
 
@@ -28,6 +29,7 @@ const statement = {
 export function createAdmissions(
   pool: Pool,
   commands: MailboxCommands,
+  failpoint: Failpoint,
   logger: Logger,
 ): Admissions {
   const timers = new Set<NodeJS.Timeout>();
@@ -56,6 +58,7 @@ export function createAdmissions(
   };
   return {
     ofCompany: async (companyId) => {
+      failpoint("before-admission");
       if (!stopped) later(companyId);
       await admit(companyId);
     },

@@ -8,6 +8,7 @@ import {
   port,
   readConfig,
 } from "@reveille/shared/runtime/config";
+import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 import { z } from "zod";
 import { isLoopbackName } from "./origin.js";
 
@@ -28,6 +29,8 @@ const shape = {
   REVEILLE_DATABASE_POOL: integer(1, 200).default(10),
   /** 1: plain values under names that look secret are refused in agents' variables. */
   REVEILLE_SECRETS_STRICT: z.enum(["0", "1"]).default("0"),
+  /** For tests alone: where this process ends as if by kill -9. */
+  REVEILLE_FAILPOINT: z.string().regex(failpointPattern, "must be a place and a number").optional(),
   /** For tests: an answer that is not what its route declares becomes a 500. */
   REVEILLE_CHECK_ANSWERS: z.enum(["0", "1"]).default("0"),
 };

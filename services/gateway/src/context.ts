@@ -3,6 +3,7 @@ import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Database, Pool } from "@reveille/shared/postgres/pool";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { ActivityLog } from "./activity.js";
 import type { Adapters } from "./adapters.js";
@@ -38,6 +39,7 @@ export interface Context {
   streams: OpenStreams;
   commands: MailboxCommands;
   metrics: Metrics;
+  failpoint: Failpoint;
   publisher: StoredPublisher;
   owed: OwedWakes;
   /** `masterKey` null: no secret can be stored. `strict`: plain values under secret-looking names are refused. */

@@ -8,6 +8,7 @@ import type { Pool } from "@reveille/shared/postgres/pool";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { systemClock } from "@reveille/shared/runtime/clock";
+import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
@@ -79,7 +80,8 @@ async function createContext(
   const metrics = createMetrics();
   const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
   const live = createLiveEvents(bus, subjects, logger);
-  const owed = createOwedWakes(pool, publisher, subjects, logger);
+  const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
+  const owed = createOwedWakes(pool, publisher, subjects, failpoint, logger);
   const commands = createMailboxCommands(publisher, subjects);
   const clock = systemClock;
   const undecided = createUndecidedWakes({ bus, publisher, subjects, pool, clock, logger });
@@ -103,13 +105,14 @@ async function createContext(
     authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
     adapters: createAdapters(bus, subjects, topologyNames(subjects.prefix).runnerLeases, logger),
-    admissions: createAdmissions(pool, commands, logger),
+    admissions: createAdmissions(pool, commands, failpoint, logger),
     live,
     logs: createLogReader({ bus, subjects }),
     follower: createLogFollower({ bus, subjects, pool, live }),
     streams: createOpenStreams(metrics),
     commands,
     metrics,
+    failpoint,
     publisher,
     owed,
     secrets: {

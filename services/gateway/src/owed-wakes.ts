@@ -12,6 +12,7 @@ import { encodePayload } from "@reveille/shared/protocol/codec";
 import { deriveId } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { WakeRequest } from "@reveille/shared/protocol/wake";
+import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 export interface OwedWake {
@@ -53,6 +54,7 @@ export function createOwedWakes(
   pool: Pool,
   publisher: StoredPublisher,
   subjects: Subjects,
+  failpoint: Failpoint,
   logger: Logger,
 ): OwedWakes {
   /** When each row may be published again; holds rows owed at the last look, and the newest. */
@@ -109,6 +111,7 @@ export function createOwedWakes(
         .onConflictDoNothing();
     },
     publish: (wakes) => {
+      if (wakes.length > 0) failpoint("before-owed");
       for (const wake of wakes) void publishOne(wake);
     },
     sweep: sweepOnce,

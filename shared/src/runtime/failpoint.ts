@@ -28,6 +28,14 @@ export const failpointPlaces = [
   "before-report",
   /** runner: the end is stored, its guard still has the claim. What that says comes after the end and changes nothing. */
   "after-report",
+  /** gateway: an agent's mailbox has what an approval does to it, the decision is not written. It can be decided again, and says it again. */
+  "after-approval-command",
+  /** gateway: a dead letter is in its mailbox again and still among the letters. Replayed again it is a repeat. */
+  "after-letter",
+  /** gateway: a company is open again, its agents were not told. They look by themselves. */
+  "before-admission",
+  /** gateway: what wakes follow is written and none is published. Any gateway publishes what is owed. */
+  "before-owed",
 ] as const;
 export type FailpointPlace = (typeof failpointPlaces)[number];
 /** Called at each place; returns, or never. */

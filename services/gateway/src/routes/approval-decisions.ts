@@ -109,6 +109,7 @@ async function decide(context: Context, tx: Transaction, asked: Asked) {
   const agentId = decision.command
     ? await commandAgent(context, locked, decision.command, actor)
     : null;
+  if (agentId) context.failpoint("after-approval-command");
   if (hire)
     await insertAgent(tx, context.partitionCount, {
       companyId: locked.companyId,

@@ -130,6 +130,7 @@ async function replay(context: Context, actor: Actor, id: number): Promise<void>
       .returning({ id: deadLetters.id });
     if (gone.length === 0) throw notFound("Dead letter");
     await publisher.publish(subjects.mailbox(companyId, agentId, kind), payload);
+    context.failpoint("after-letter");
   });
 }
 

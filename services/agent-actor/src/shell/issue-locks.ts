@@ -14,6 +14,8 @@ import type { LockOutcome } from "../core/delivery.js";
 
 /** 50 tries: each lost one means that somebody else succeeded; more than 50 in a row is no contention but a fault. */
 const triesMax = 50;
+/** A value that is no lock: whoever reads it meanwhile takes the issue for free, and writes on its revision. */
+const noLock = Buffer.from("{}");
 const encode = (value: LockValue): Uint8Array => Buffer.from(JSON.stringify(value));
 
 export class IssueLocks {
@@ -71,6 +73,9 @@ export class IssueLocks {
       if (result.write === null && !(await this.#bucket.remove(key, revision))) return undefined;
       if (result.write && (await this.#write(key, result.write, revision)) === null)
         return undefined;
+      // Nothing was found to let go of. That is not believed of a read, which a follower may answer late.
+      if (result.write === undefined && !(await this.#isLatest(key, value, revision)))
+        return undefined;
       return result;
     });
     return granted;
@@ -102,6 +107,15 @@ export class IssueLocks {
     const parsed = lockSchema.safeParse(parseJson(entry.value));
     // An unreadable value protects nobody; Postgres does. It is replaced at its revision.
     return { value: parsed.success ? parsed.data : null, revision: entry.revision };
+  }
+
+  /** A read may be late, a write on a revision never is: what was read is written again, what was not there is put there and removed. */
+  async #isLatest(key: string, value: LockValue | null, revision: number): Promise<boolean> {
+    if (value !== null) return (await this.#write(key, value, revision)) !== null;
+    const put = await (revision === 0
+      ? this.#bucket.create(key, noLock)
+      : this.#bucket.update(key, noLock, revision));
+    return put !== null && (await this.#bucket.remove(key, put));
   }
 
   #write(key: string, value: LockValue, revision: number): Promise<number | null> {

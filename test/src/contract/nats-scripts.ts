@@ -339,12 +339,12 @@ export const leases: Script = async (side) => {
   const live = await bucket(side.names.runnerLeases);
   await note("ttl", live.ttlMs());
   await note("create", live.create("r", bytes("1")));
-  await pause(side.clock, 1_200);
+  await pause(side.clock, 1_600);
   await note("renew", live.update("r", bytes("2"), 1));
-  await pause(side.clock, 1_200);
+  await pause(side.clock, 1_600);
   await note("lives", live.get("r"));
-  // 2 s after the renewal, and what the server may be late.
-  await pause(side.clock, 2_000);
+  // 3 s after the renewal, and what the server may be late.
+  await pause(side.clock, 2_500);
   await note("gone", live.get("r"));
   await note("too late", live.update("r", bytes("3"), 2));
   await note("keys", live.keys());

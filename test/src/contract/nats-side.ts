@@ -18,6 +18,8 @@ import { pause, systemClock } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import { startTestNats } from "../harness/nats.js";
 import type { TestNats } from "../harness/nats.js";
+import { startProxy } from "../harness/proxy.js";
+import type { Proxy } from "../harness/proxy.js";
 import { Loop } from "../simulation/machine/loop.js";
 import { SimProcess } from "../simulation/machine/process.js";
 import { createRandom } from "../simulation/machine/random.js";
@@ -41,11 +43,23 @@ export interface Server {
   save: () => Promise<() => Promise<void>>;
   deleteStream: (name: string) => Promise<void>;
 }
+/** What happens between one connection and the server. */
+export interface Weather {
+  /** Nothing passes, and nobody is told. */
+  hold: (way: "both" | "to-client") => void;
+  heal: () => void;
+  /** The connection breaks; what was held is lost. */
+  cut: () => void;
+  /** The answer to the next stored publish is lost, with the connection. */
+  loseNextAck: () => void;
+}
 export interface Side {
   clock: Clock;
   subjects: Subjects;
   names: TopologyNames;
   connect: () => Promise<Peer>;
+  /** A connection with weather of its own. */
+  linked: () => Promise<Peer & { weather: Weather }>;
   server: Server;
   /** Small enough that many of them fit on one disk. */
   sizes: TopologySizes;
@@ -69,7 +83,7 @@ const sizes: TopologySizes = {
   mailboxBytesMax: 1024 ** 2,
   execBytesMax: 1024 ** 2,
   logsBytesMax: 1024 ** 2,
-  runnerLeaseTtlMs: 2_000,
+  runnerLeaseTtlMs: 3_000,
 };
 
 const describe = (prefix: string) => {
@@ -91,17 +105,32 @@ export async function onSimulated<T>(
     await pause(clock, 1);
     act();
   };
+  const peer = (of: SimProcess): Peer => {
+    const connection = nats.connect(of);
+    return {
+      ...connection,
+      bucket: async (name) => connection.bucket(name),
+      ensurePoolConsumer: (pool) => connection.ensurePoolConsumer(side.subjects, pool),
+      publisher: (options) => new StoredPublisher(connection.bus, { ...options, clock }),
+    };
+  };
   const side: Side = {
     ...describe(prefix),
     clock,
-    connect: async () => {
-      const connection = nats.connect(process);
-      return {
-        ...connection,
-        bucket: async (name) => connection.bucket(name),
-        ensurePoolConsumer: (pool) => connection.ensurePoolConsumer(side.subjects, pool),
-        publisher: (options) => new StoredPublisher(connection.bus, { ...options, clock }),
+    connect: async () => peer(process),
+    linked: async () => {
+      const linked = new SimProcess(loop, "linked");
+      const { faults } = nats;
+      const weather = {
+        hold: (way: "both" | "to-client") => faults.partition(linked, way),
+        heal: () => faults.heal(linked),
+        cut: () => {
+          faults.cut(linked);
+          faults.heal(linked);
+        },
+        loseNextAck: () => faults.loseNext(linked, "to-client"),
       };
+      return { ...peer(linked), weather };
     },
     server: {
       kill: later(() => nats.faults.kill()),
@@ -111,10 +140,9 @@ export async function onSimulated<T>(
         const saved = nats.faults.save();
         return later(() => nats.faults.rollBack(saved));
       },
-      deleteStream: later as never,
+      deleteStream: (name) => later(() => nats.faults.deleteStream(name))(),
     },
   };
-  side.server.deleteStream = (name) => later(() => nats.faults.deleteStream(name))();
   let outcome: { value: T } | { error: unknown } | null = null;
   loop.schedule(0, () => {
     script(side).then(
@@ -129,6 +157,16 @@ export async function onSimulated<T>(
   return ended.value;
 }
 
+const weatherOf = (proxy: Proxy): Weather => ({
+  hold: (way) => proxy.blackhole(way === "both" ? undefined : "down"),
+  heal: () => proxy.heal(),
+  cut: () => {
+    proxy.reset();
+    proxy.heal();
+  },
+  loseNextAck: () => proxy.dropNextReply({ reply: (data) => data.includes('"stream"') }),
+});
+
 /** The real server of one test file. */
 export interface RealSide {
   run: <T>(prefix: string, script: (side: Side) => Promise<T>) => Promise<T>;
@@ -141,20 +179,27 @@ export async function startReal(): Promise<RealSide> {
     stop: () => nats.stop(),
     run: async (prefix, script) => {
       const closing: (() => Promise<void>)[] = [];
+      const peer = async (url: string): Promise<Peer> => {
+        const bus = await connectBus({ url, name: "contract" });
+        closing.push(() => bus.close());
+        return {
+          bus,
+          streams: natsStreams(bus),
+          bucket: (name) => openBucket(bus, name),
+          openQueue: (options) => openWorkQueue(bus, options),
+          ensurePoolConsumer: (pool) => ensurePoolConsumer(bus, side.subjects, pool),
+          publisher: (options) => new StoredPublisher(bus, options),
+        };
+      };
       const side: Side = {
         ...describe(prefix),
         clock: systemClock,
-        connect: async () => {
-          const bus = await connectBus({ url: nats.serviceUrl, name: "contract" });
-          closing.push(() => bus.close());
-          return {
-            bus,
-            streams: natsStreams(bus),
-            bucket: (name) => openBucket(bus, name),
-            openQueue: (options) => openWorkQueue(bus, options),
-            ensurePoolConsumer: (pool) => ensurePoolConsumer(bus, side.subjects, pool),
-            publisher: (options) => new StoredPublisher(bus, options),
-          };
+        connect: () => peer(nats.serviceUrl),
+        linked: async () => {
+          const proxy = await startProxy(Number(new URL(nats.serviceUrl).port));
+          const linked = await peer(proxy.urlOf(nats.serviceUrl));
+          closing.push(() => proxy.stop());
+          return { ...linked, weather: weatherOf(proxy) };
         },
         server: {
           kill: () => nats.kill(),

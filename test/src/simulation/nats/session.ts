@@ -52,6 +52,8 @@ export class Session {
   readonly #up: Lane;
   readonly #down: Lane;
   readonly #ends: SessionEnds;
+  readonly #loop: Loop;
+  readonly #delayMs: () => number;
   #serverSide = true;
   #clientSide = true;
 
@@ -65,6 +67,8 @@ export class Session {
     this.link = link;
     this.receive = receive;
     this.#ends = ends;
+    this.#loop = loop;
+    this.#delayMs = delayMs;
     const delay = (): number => delayMs() + link.extraDelayMs;
     this.#up = new Lane(loop, link, "to-server", delay, () => this.break());
     this.#down = new Lane(loop, link, "to-client", delay, () => this.break());
@@ -80,12 +84,14 @@ export class Session {
     if (this.#serverSide) this.#down.push(() => this.link.process.enter(call));
   }
 
-  /** Both ends learn at once that nothing goes any more; what was on its way is lost. */
+  /** Nothing goes any more, what was on its way is lost; each end learns it a little later, and sends into the void until then. */
   break(): void {
     this.#up.close();
     this.#down.close();
-    this.#endServer();
-    this.#endClient(() => this.link.process.enter(() => this.#ends.clientEnd(this)));
+    this.#loop.schedule(this.#delayMs(), () => this.#endServer());
+    this.#loop.schedule(this.#delayMs(), () =>
+      this.#endClient(() => this.link.process.enter(() => this.#ends.clientEnd(this))),
+    );
   }
   /** The server went away: what it had sent arrives, then the end. */
   serverGone(): void {

@@ -30,8 +30,8 @@ const shape = {
   REVEILLE_RUNNER_ID: z.string().max(200).default(hostname()),
   /** Assumed when the bucket does not tell; the bucket's own time to live wins. */
   REVEILLE_RUNNER_LEASE_TTL_MS: integer(1_000, 600_000).default(30_000),
-  /** A sixth of the lease: five renewals may fail. */
-  REVEILLE_RUNNER_LEASE_RENEW_MS: integer(100, 100_000).default(5_000),
+  /** A tenth of the lease: of the guard's deadline then 17 s are left at any moment, and 15 s without NATS end no run. */
+  REVEILLE_RUNNER_LEASE_RENEW_MS: integer(100, 100_000).default(3_000),
   /** Trees live at most this long after the last confirmed renewal was sent. Must stay below the lease. */
   REVEILLE_RUNNER_GUARD_DEADLINE_MS: integer(500, 500_000).default(20_000),
   /** How long runs may go on after SIGTERM. Raise it together with the supervisor's own patience. */

@@ -119,7 +119,7 @@ class Life implements Incarnation {
   }
 
   async begin(): Promise<void> {
-    const { clock, machineNs, config, leases, openTrees } = this.#parts;
+    const { clock, machineNs, config, bus, leases, openTrees } = this.#parts;
     try {
       this.#guard = await this.#startGuard();
       // Not more than can be used at once.
@@ -128,6 +128,7 @@ class Life implements Incarnation {
       this.#lease = await takeLease({
         clock,
         machineNs,
+        bus,
         bucket: leases,
         incarnation: this.id,
         value: () => this.#leaseValue(),

@@ -30,7 +30,7 @@ export async function fitToLease({ config, clock, leases, logger }: LeaseParts):
   }
   const fitted = {
     guardDeadlineMs: Math.min(config.guardDeadlineMs, Math.floor((ttlMs * 2) / 3)),
-    leaseRenewMs: Math.min(config.leaseRenewMs, Math.floor(ttlMs / 6)),
+    leaseRenewMs: Math.min(config.leaseRenewMs, Math.floor(ttlMs / 10)),
   };
   if (fitted.guardDeadlineMs < config.guardDeadlineMs || fitted.leaseRenewMs < config.leaseRenewMs)
     logger.warn({ ttlMs, ...fitted }, "the lease is shorter than configured for; times were cut");

@@ -4,6 +4,7 @@
  * stays passed, whatever is confirmed later.
  */
 import type { Bucket } from "@reveille/shared/nats/bucket";
+import type { Bus } from "@reveille/shared/nats/bus";
 import type { RunnerLease } from "@reveille/shared/protocol/execution";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
@@ -20,6 +21,7 @@ export interface LeaseOptions {
   clock: Clock;
   /** What `onRenewed` counts in: the monotonic clock that runner and guard share. */
   machineNs: () => bigint;
+  bus: Bus;
   bucket: Bucket;
   incarnation: string;
   value: () => RunnerLease;
@@ -36,11 +38,11 @@ export interface LeaseOptions {
  * @throws RuntimeError `BrokerUnavailable` when it is not.
  */
 export async function takeLease(options: LeaseOptions): Promise<Lease> {
-  const { clock, machineNs, bucket, incarnation, logger } = options;
+  const { clock, machineNs, bus, bucket, incarnation, logger } = options;
   let deadlineNs: bigint | null = null;
   let revision = 0;
   let over = false;
-  let renewing = false;
+  let renewing = 0;
   let passed = false;
 
   const check = (): boolean => {
@@ -53,26 +55,37 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   };
   const renew = async (): Promise<void> => {
     const sentNs = machineNs();
-    revision = await bucket.put(incarnation, Buffer.from(JSON.stringify(options.value())));
+    const put = await bucket.put(incarnation, Buffer.from(JSON.stringify(options.value())));
+    revision = Math.max(revision, put);
     if (check() || over) return;
-    deadlineNs = sentNs + BigInt(options.deadlineMs) * 1_000_000n;
+    const untilNs = sentNs + BigInt(options.deadlineMs) * 1_000_000n;
+    // Two may be under way after a reconnect, and the older one be confirmed last.
+    if (deadlineNs !== null && untilNs <= deadlineNs) return;
+    deadlineNs = untilNs;
     options.onRenewed(deadlineNs);
   };
-  const tick = (): void => {
-    if (check() || renewing) return;
-    renewing = true;
+  const begin = (): void => {
+    if (over || check()) return;
+    renewing += 1;
     renew()
       .catch((error: unknown) => logger.warn({ err: error }, "the lease was not renewed"))
-      .finally(() => (renewing = false));
+      .finally(() => (renewing -= 1));
   };
   await renew();
-  const renewal = clock.every(options.renewMs, tick);
+  const renewal = clock.every(options.renewMs, () => {
+    if (renewing === 0) begin();
+  });
+  // What was on its way when the connection broke is lost, which it says only seconds later: too late after a long outage.
+  const reconnects = bus.onState((state) => {
+    if (state === "connected") begin();
+  });
   // Twice a second: what is decided here is only who says first that the time is over.
   const checking = clock.every(Math.min(500, options.deadlineMs / 4), check);
   const stop = (): void => {
     over = true;
     renewal.cancel();
     checking.cancel();
+    reconnects();
   };
   return {
     passed: check,

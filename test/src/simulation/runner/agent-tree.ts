@@ -26,8 +26,9 @@ export interface TreeParts {
 
 /** From the fork until the command runs, microseconds. */
 const joinUs = { least: 500, most: 20_000 } as const;
-/** From a signal to the death, microseconds. */
+/** From a signal to the death, microseconds; one in ten is big or waits for its disk, and takes long. */
 const dieUs = { least: 20, most: 2_000 } as const;
+const dieLateUs = { least: 2_000, most: 400_000 } as const;
 /** What the launching shell says when it cannot join its tree. */
 const notJoinedCode = 119;
 
@@ -40,6 +41,8 @@ export class AgentTree implements Tree {
   #state: "unborn" | "joining" | "running" | "dead" = "unborn";
   #firstLives = false;
   #backgroundLives = false;
+  /** SIGKILL is on its way: another one makes it no faster. */
+  #doomed = false;
   readonly #timers: Timer[] = [];
 
   constructor(parts: TreeParts) {
@@ -67,7 +70,8 @@ export class AgentTree implements Tree {
     if (this.#state === "joining" || (this.alive && this.#parts.plan.heedsTerm)) this.#die(signal);
   }
   kill(): void {
-    if (this.alive) this.#die("SIGKILL");
+    if (this.alive && !this.#doomed) this.#die("SIGKILL");
+    this.#doomed = true;
   }
   gone(): boolean {
     return !this.alive;
@@ -97,7 +101,7 @@ export class AgentTree implements Tree {
   /** The kernel does it: also while the agents are frozen. */
   #die(signal: Signal): void {
     const { loop, random } = this.#parts;
-    loop.schedule(between(random, dieUs), () => {
+    loop.schedule(between(random, random.chance(0.1) ? dieLateUs : dieUs), () => {
       this.#backgroundLives = false;
       this.#endFirst(null, signal);
       this.#look(signal === "SIGKILL");

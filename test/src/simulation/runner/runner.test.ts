@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import { createRandom } from "../machine/random.js";
+import type { Random } from "../machine/random.js";
 import { drawAgentPlan } from "./agent-plan.js";
-import { oneRunner, plan, SmallWorld } from "./small-world.js";
+import { oneRunner, plan } from "./small-world.js";
+import type { SimMachine, SmallWorld } from "./small-world.js";
 
 test("a run goes from the queue to its report, and starts once", async () => {
   const { world } = await oneRunner();
@@ -32,6 +34,60 @@ test("without an answer nothing starts; the go may come late", async () => {
   expect(world.starts).toHaveLength(1);
   // The claim is the same each time.
   expect(new Set(world.reports("started", runId).map(({ report }) => report.claimId)).size).toBe(1);
+});
+
+test("a claim that is refused starts nothing, and its slot is free for the next", async () => {
+  const { world } = await oneRunner(1, { slots: 1 });
+  world.answer = () => "no";
+  world.enqueue();
+  await world.until("the claim", () => world.reports("started").length === 1);
+  world.answer = ({ kind }) => (kind === "started" ? "go" : "committed");
+  const next = world.enqueue();
+  await world.until("the next", () => world.reports("finished", next.runId).length > 0);
+  expect(world.starts.map(({ runId }) => runId)).toEqual([next.runId]);
+  expect(world.reports("lost")).toEqual([]);
+});
+
+test("15 s without NATS kill no process, whenever they begin; what ended meanwhile is reported, what printed is whole", async () => {
+  const output = Array.from({ length: 10 }, (_, at) => ({
+    atMs: at * 1_000,
+    stream: "stdout" as const,
+    text: `line ${at}\n`,
+  }));
+  // The lease is renewed every 3 s: from just behind a renewal to just before one.
+  for (const [seed, beganMs] of [100, 900, 1_700, 2_400, 2_700, 2_900, 3_050].entries()) {
+    const { world } = await oneRunner(seed, {}, 30_000);
+    const short = world.enqueue();
+    const long = world.enqueue();
+    world.planOf = (runId) => plan({ runMs: runId === short.runId ? 10_000 : 40_000, output });
+    await world.until("both", () => world.live.size === 2);
+    await world.pass(beganMs);
+    world.nats.faults.kill();
+    await world.pass(15_000);
+    expect(world.live.size).toBe(1);
+    world.nats.faults.start();
+    await world.until("both reports", () => world.reports("finished").length === 2);
+    expect(world.reports("lost")).toEqual([]);
+    for (const { runId } of [short, long]) {
+      const { log } = world.reports("finished", runId)[0]!.report;
+      expect(log).toMatchObject({ bytes: 70 });
+      expect(log.cut).toBeUndefined();
+    }
+    expect(world.wrongs).toEqual([]);
+  }
+});
+
+test("15 s in which NATS stands still kill no process either", async () => {
+  const { world } = await oneRunner(1, {}, 30_000);
+  world.planOf = () => plan({ runMs: 40_000 });
+  world.enqueue();
+  await world.until("the start", () => world.live.size === 1);
+  await world.pass(2_600);
+  world.nats.faults.freeze();
+  await world.pass(15_000);
+  world.nats.faults.thaw();
+  await world.until("the report", () => world.reports("finished").length === 1);
+  expect(world.reports("lost")).toEqual([]);
 });
 
 test("what it leaves behind, and what does not heed SIGTERM, is dead before the report", async () => {
@@ -188,35 +244,48 @@ test("the machine loses its power: nothing is said, the lease tells", async () =
   expect(world.reports("lost")).toEqual([]);
 });
 
-/** Runs, kills and freezes by chance, then peace: what was claimed has an end, and nothing lives. */
+/** Runs, kills, freezes and outages by chance, then peace: what was claimed has an end, and nothing lives. */
 async function chaos(seed: number): Promise<SmallWorld> {
   const random = createRandom(seed);
-  const { world, machine } = await oneRunner(seed, { slots: 2 });
-  const plans = createRandom(seed + 1);
-  world.planOf = () => drawAgentPlan(plans);
-  const runs = Array.from({ length: 6 }, () => world.enqueue());
-  const ended = (runId: string, attempt: number): boolean =>
-    world.heard.some(
-      ({ kind, report }) =>
-        (kind === "finished" || kind === "lost") &&
-        report.runId === runId &&
-        report.attempt === attempt,
-    );
-  for (let faults = random.between(1, 4); faults > 0; faults -= 1) {
-    await world.pass(random.below(3_000));
-    const victim = random.chance(0.5) ? machine.runner : machine.guard!;
-    if (random.chance(0.4)) {
-      victim.freeze();
-      await world.pass(random.pick([50, 1_000, 3_900, 5_000, 9_000]));
-      victim.thaw();
-    } else victim.kill();
-    if (random.chance(0.3)) world.nats.faults.cut(machine.runner);
+  const { world, machine } = await oneRunner(seed, { slots: 3 });
+  world.planOf = () => drawAgentPlan(random);
+  const refused = new Set<string>();
+  world.answer = ({ kind, report }) =>
+    kind !== "started" ? "committed" : refused.has(report.runId) ? "no" : "go";
+  const runs: string[] = [];
+  const enqueue = (): void => {
+    const { runId } = world.enqueue();
+    if (random.chance(0.2)) refused.add(runId);
+    else runs.push(runId);
+  };
+  for (let faults = random.between(2, 6); faults > 0; faults -= 1) {
+    for (let count = random.between(1, 3); count > 0; count -= 1) enqueue();
+    await world.pass(random.below(1_000));
+    await disturb(world, machine, random);
     await world.pass(random.below(2_000));
-    if (machine.runner.state === "dead") world.start(machine, { slots: 2 });
+    if (machine.runner.state === "dead") world.start(machine, { slots: 3 });
   }
-  await world.until("the last report", () => runs.every(({ runId }) => ended(runId, 1)), 120_000);
+  const ended = (runId: string): boolean =>
+    world.reports("finished", runId).length + world.reports("lost", runId).length > 0;
+  await world.until("the last report", () => runs.every(ended), 120_000);
   await world.until("quiet", () => world.live.size === 0 && world.queued === 0, 60_000);
   return world;
+}
+
+async function disturb(world: SmallWorld, machine: SimMachine, random: Random): Promise<void> {
+  const { faults } = world.nats;
+  const victim = random.chance(0.6) ? machine.runner : machine.guard!;
+  if (random.chance(0.2)) {
+    faults.kill();
+    await world.pass(random.pick([100, 2_000, 6_000]));
+    faults.start();
+  } else if (random.chance(0.2)) faults.cut(machine.runner);
+  else if (random.chance(0.5)) victim.kill();
+  else {
+    victim.freeze();
+    await world.pass(random.pick([50, 1_000, 3_900, 5_000, 9_000]));
+    victim.thaw();
+  }
 }
 
 test("by chance: no start without a go, none twice, no end said of what lives, every run has one", async () => {

@@ -29,8 +29,8 @@ import { simRunnerConfig, startSimRunner } from "./sim-runner.js";
 
 export const subjects = createSubjects("rv");
 const names = topologyNames("rv");
-/** 6 s: the guard's deadline is 4 s then. */
-const leaseTtlMs = 6_000;
+/** The guard's deadline is 4 s then. */
+const shortLeaseMs = 6_000;
 
 export interface Heard {
   kind: "started" | "progress" | "finished" | "lost";
@@ -63,9 +63,11 @@ export class SmallWorld {
   planOf: (runId: string, attempt: number) => AgentPlan = () => plan({});
   readonly #actor: SimConnection;
   readonly #goes = new Set<string>();
+  readonly #leaseTtlMs: number;
   #ids = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, leaseTtlMs = shortLeaseMs) {
+    this.#leaseTtlMs = leaseTtlMs;
     this.random = createRandom(seed);
     this.nats = createSimNats({ loop: this.loop, random: this.random });
     const actor = new SimProcess(this.loop, "actor");
@@ -78,7 +80,7 @@ export class SmallWorld {
     const { streams, bus } = this.#actor;
     bus.subscribe("rv.*.agent.*.run.>", ({ subject, data }) => this.#hear(subject, data));
     let made = false;
-    const sizes = { ...defaultSizes, runnerLeaseTtlMs: leaseTtlMs };
+    const sizes = { ...defaultSizes, runnerLeaseTtlMs: this.#leaseTtlMs };
     void streams.ensureTopology(subjects, 1, 4, sizes).then(() => (made = true));
     await this.until("the topology", () => made);
   }
@@ -120,7 +122,7 @@ export class SmallWorld {
       process,
       newGuard: () => (machine.guard = new SimProcess(this.loop, "guard")),
       connect: (of) => this.nats.connect(of),
-      config: simRunnerConfig("simulated", { leaseTtlMs, ...config }),
+      config: simRunnerConfig("simulated", config),
       adapters: agentAdapters(["process"], ({ run }) => this.planOf(run.id, run.attempt)),
       newId: () => this.newId(),
       logger: quietLogger((text) => this.#note(`says ${text}`)),
@@ -240,8 +242,9 @@ export const plan = (wanted: Partial<AgentPlan>): AgentPlan => ({
 export async function oneRunner(
   seed = 1,
   config: Partial<RunnerConfig> = {},
+  leaseTtlMs = shortLeaseMs,
 ): Promise<{ world: SmallWorld; machine: SimMachine }> {
-  const world = new SmallWorld(seed);
+  const world = new SmallWorld(seed, leaseTtlMs);
   await world.begin();
   const machine = world.machine("first");
   await world.startAndWait(machine, config);

@@ -275,12 +275,13 @@ async function chaos(seed: number): Promise<SmallWorld> {
 async function disturb(world: SmallWorld, machine: SimMachine, random: Random): Promise<void> {
   const { faults } = world.nats;
   const victim = random.chance(0.6) ? machine.runner : machine.guard!;
-  if (random.chance(0.2)) {
+  const what = random.pick(["outage", "cut", "kill", "kill", "kill", "freeze", "freeze", "freeze"]);
+  if (what === "outage") {
     faults.kill();
     await world.pass(random.pick([100, 2_000, 6_000]));
     faults.start();
-  } else if (random.chance(0.2)) faults.cut(machine.runner);
-  else if (random.chance(0.5)) victim.kill();
+  } else if (what === "cut") faults.cut(machine.runner);
+  else if (what === "kill") victim.kill();
   else {
     victim.freeze();
     await world.pass(random.pick([50, 1_000, 3_900, 5_000, 9_000]));

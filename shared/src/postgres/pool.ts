@@ -66,7 +66,11 @@ export function createPool(options: PoolOptions): Pool {
     keepAlive: true,
     keepAliveInitialDelayMillis: 5_000,
   });
-  pool.on("error", (error) => options.onError?.(error));
+  pool.on("error", (error: Error & { client?: unknown }) => {
+    // The driver hangs the whole connection on it, statements and their values included: nothing for a log.
+    delete error.client;
+    options.onError?.(error);
+  });
   return pool;
 }
 

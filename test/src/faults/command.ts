@@ -113,7 +113,10 @@ async function runRow(files: readonly string[], form: Form, hash: string): Promi
     const status = await run(
       [
         join(root, "node_modules/vitest/vitest.mjs"),
-        ...["run", "--project", "cluster", "--reporter=default", "--reporter=json"],
+        "run",
+        "--project=cluster",
+        "--reporter=default",
+        "--reporter=json",
         `--outputFile.json=${report}`,
         ...files,
       ],

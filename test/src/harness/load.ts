@@ -82,7 +82,7 @@ export async function openLoad(cluster: Cluster, options: LoadOptions = {}): Pro
     started: async (wanted, timeoutMs = 20_000) => {
       await until(`${wanted} have started`, () => load.starts() >= wanted, {
         timeoutMs,
-        describe: load.starts,
+        describe: () => load.starts(),
       });
     },
     verdicts: () => wakes.length - undecided().length,

@@ -219,3 +219,83 @@ test("the same seed gives the same steps", async () => {
   };
   expect(await trace()).toBe(await trace());
 });
+
+test("a reader ends by missed heartbeats when JetStream falls silent, at once when its consumer is deleted", async () => {
+  const { loop, nats, streams, watch } = await world();
+  const ends: string[] = [];
+  const read = (): void =>
+    watch(
+      "read",
+      streams.read({
+        stream: names.mailbox,
+        filter: "*.*.>",
+        startSeq: 1,
+        take: () => undefined,
+        onEnd: (reason) => ends.push(`${Math.round(loop.nowMs / 1_000)} s: ${reason}`),
+      }),
+    );
+  read();
+  await loop.run(9_000);
+  nats.faults.deleteReaders(names.mailbox);
+  await loop.run(1_000);
+  expect(ends).toEqual(["10 s: reading failed: consumer deleted"]);
+  read();
+  await loop.run(1_000);
+  nats.faults.stall();
+  await loop.run(60_000);
+  expect(ends.slice(1)).toEqual([expect.stringMatching(/^(3|4)\d s: heartbeats_missed$/)]);
+});
+
+test("a frozen server delays everything; frozen too long it is given up, and found again", async () => {
+  const { loop, nats, publisher, settled, watch, states } = await world();
+  nats.faults.freeze();
+  watch("publish", publisher.publish(wake, Buffer.from("1")));
+  await loop.run(4_000);
+  expect(settled).toHaveLength(1);
+  nats.faults.thaw();
+  await loop.run(1_000);
+  expect(settled.at(-1)).toContain('"seq":1');
+  expect(states).toEqual([]);
+  nats.faults.freeze();
+  await loop.run(35_000);
+  expect(states).toEqual(["disconnected"]);
+  nats.faults.thaw();
+  await loop.run(15_000);
+  expect(states).toEqual(["disconnected", "connected"]);
+});
+
+test("a read of a bucket shows the value before the last only when it is told to", async () => {
+  const { loop, nats, bucket, watch, settled } = await world();
+  const locks = bucket(names.issueLocks);
+  const value = Buffer.from("v");
+  watch(
+    "writes",
+    locks.create("a", value).then((revision) => locks.update("a", value, revision!)),
+  );
+  await loop.run(100);
+  const revisionOf = async (): Promise<void> => {
+    watch(
+      "get",
+      locks.get("a").then((entry) => entry?.revision),
+    );
+    await loop.run(100);
+  };
+  await revisionOf();
+  nats.faults.setStaleReads(1);
+  await revisionOf();
+  nats.faults.setStaleReads(0);
+  await revisionOf();
+  expect(settled.slice(-3)).toEqual(["get: 2", "get: 1", "get: 2"]);
+});
+
+test("what comes from nowhere is stored like everything", async () => {
+  const { loop, nats, stored, settled, watch, bus } = await world();
+  nats.faults.inject({ subject: wake, data: Buffer.from("garbage") });
+  expect(stored()).toBe(1);
+  watch(
+    "flush",
+    bus.flush().then(() => "seen"),
+  );
+  await loop.run(100);
+  expect(settled.at(-1)).toBe('flush: "seen"');
+});

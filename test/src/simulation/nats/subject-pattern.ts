@@ -12,11 +12,18 @@ export function matcher(pattern: string): Matches {
   const open = wanted.at(-1) === ">";
   const fixed = open ? wanted.length - 1 : wanted.length;
   return (subject) => {
-    const tokens = subject.split(".");
-    if (open ? tokens.length <= fixed : tokens.length !== fixed) return false;
-    for (let at = 0; at < fixed; at += 1)
-      if (wanted[at] !== "*" && wanted[at] !== tokens[at]) return false;
-    return true;
+    // Token by token where they stand: asked for every message and every subscription.
+    let from = 0;
+    for (let at = 0; at < fixed; at += 1) {
+      if (from > subject.length) return false;
+      const dot = subject.indexOf(".", from);
+      const to = dot < 0 ? subject.length : dot;
+      const token = wanted[at]!;
+      if (token !== "*" && !(to - from === token.length && subject.startsWith(token, from)))
+        return false;
+      from = to + 1;
+    }
+    return open ? from <= subject.length : from > subject.length;
   };
 }
 
@@ -42,11 +49,11 @@ type Maker = (captured: string[], tail: string[]) => string[];
 
 function maker(token: string): Maker {
   if (token === ">") return (_, tail) => tail;
+  if (!token.startsWith("{{")) return () => [token];
   const call = /^\{\{\s*(\w+)\(([\d,\s]*)\)\s*\}\}$/.exec(token);
-  if (!call) return () => [token];
-  const [first = 0, ...rest] = call[2]!.split(",").map(Number);
-  if (call[1]?.toLowerCase() === "wildcard") return (captured) => [captured[first - 1]!];
-  if (call[1]?.toLowerCase() !== "partition")
+  const [first = 0, ...rest] = (call?.[2] ?? "").split(",").map(Number);
+  if (call?.[1] === "wildcard") return (captured) => [captured[first - 1]!];
+  if (call?.[1] !== "partition")
     throw new Error(`the simulated server does not know the transform ${token}`);
   return (captured) => [String(partitionOf(rest.map((at) => captured[at - 1]!).join(""), first))];
 }

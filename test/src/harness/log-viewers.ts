@@ -1,0 +1,117 @@
+// Owns readers of a run's log as people have them: Server-Sent Events, WebSocket and pages. Each checks on the way that what it gets is
+// valid UTF-8 and valid JSON, and puts the text of each stream together again. Knows no NATS.
+import { request } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { WebSocket } from "ws";
+
+export interface LogLine {
+  stream: "stdout" | "stderr";
+  chunk: string;
+}
+export interface Viewed {
+  lines: LogLine[];
+  /** The run's end was told. */
+  ended: boolean;
+}
+export interface Viewer {
+  /** What was told so far; grows. */
+  readonly viewed: Viewed;
+  /** Resolves when the gateway or the viewer has ended it. @throws Error at anything that is not valid. */
+  readonly over: Promise<void>;
+  stop(): void;
+}
+
+/** All text of one stream. */
+export const textOf = ({ lines }: Viewed, stream: LogLine["stream"]): string =>
+  lines
+    .filter((line) => line.stream === stream)
+    .map(({ chunk }) => chunk)
+    .join("");
+
+/** Bytes a second that a slow viewer reads, in a piece every 100 ms. */
+interface Pace {
+  bytesPerSecond?: number;
+  /** The pace counts until then. */
+  until?: AbortSignal;
+}
+
+/** Follows by Server-Sent Events. A slow one leaves in the socket what it does not read. */
+export function followEvents(gateway: string, runId: string, pace: Pace = {}): Viewer {
+  const viewed: Viewed = { lines: [], ended: false };
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let rest = "";
+  const take = (bytes: Uint8Array): void => {
+    const blocks = (rest + decoder.decode(bytes, { stream: true })).split("\n\n");
+    rest = blocks.pop()!;
+    for (const block of blocks) {
+      const [, event, data] = /^id: .*\nevent: (.*)\ndata: (.*)$/.exec(block) ?? [];
+      if (event === "end") viewed.ended = true;
+      else if (event === "log") viewed.lines.push(JSON.parse(data!) as LogLine);
+    }
+  };
+  const call = request(`${gateway}/api/heartbeat-runs/${runId}/log/stream`, {
+    headers: { accept: "text/event-stream" },
+  });
+  const over = new Promise<void>((resolve, reject) => {
+    call.once("error", reject);
+    call.once("response", (response) => {
+      if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
+      readPaced(response, pace, take).then(resolve, reject);
+    });
+    call.end();
+  });
+  return { viewed, over, stop: () => void call.destroy() };
+}
+
+async function readPaced(
+  source: AsyncIterable<Uint8Array>,
+  { bytesPerSecond, until }: Pace,
+  take: (bytes: Uint8Array) => void,
+): Promise<void> {
+  for await (const bytes of source) {
+    take(bytes);
+    if (bytesPerSecond !== undefined && !until?.aborted)
+      await pause(
+        (bytes.length / bytesPerSecond) * 1_000,
+        undefined,
+        until ? { signal: until } : {},
+      ).catch(() => undefined);
+  }
+}
+
+/** Follows by WebSocket; the client library refuses what is not UTF-8. */
+export function followSocket(gateway: string, runId: string): Viewer {
+  const viewed: Viewed = { lines: [], ended: false };
+  const socket = new WebSocket(
+    `${gateway.replace("http", "ws")}/api/heartbeat-runs/${runId}/log/ws`,
+  );
+  const over = new Promise<void>((resolve, reject) => {
+    socket.on("message", (data: Buffer) => {
+      const frame = JSON.parse(data.toString()) as { event: string; data: LogLine };
+      if (frame.event === "end") viewed.ended = true;
+      else viewed.lines.push(frame.data);
+    });
+    socket.once("error", reject);
+    socket.once("close", () => resolve());
+  });
+  return { viewed, over, stop: () => socket.terminate() };
+}
+
+/** Reads the log page by page, at most `limitBytes` each. */
+export async function readPages(
+  gateway: string,
+  runId: string,
+  limitBytes: number,
+): Promise<Viewed> {
+  let text = "";
+  for (let offset: number | undefined = 0; offset !== undefined;) {
+    const query = `offset=${offset}&limitBytes=${limitBytes}`;
+    const response = await fetch(`${gateway}/api/heartbeat-runs/${runId}/log?${query}`);
+    if (response.status !== 200) throw new Error(`status ${response.status}`);
+    const page = (await response.json()) as { content: string; nextOffset?: number };
+    text += page.content;
+    offset = page.nextOffset;
+  }
+  const lines = text.split("\n").filter(Boolean);
+  return { lines: lines.map((line) => JSON.parse(line) as LogLine), ended: true };
+}

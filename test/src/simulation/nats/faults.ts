@@ -120,7 +120,7 @@ export class Faults {
   }
   /** Something comes from nowhere: garbage, an old message again. */
   inject(message: Pick<WireMessage, "subject"> & Partial<WireMessage>): void {
-    this.#router.publish(null, {
+    this.#router.inject({
       reply: "",
       data: emptyData,
       headers: undefined,

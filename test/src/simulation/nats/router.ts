@@ -128,6 +128,11 @@ export class Router implements ServerSide {
     });
   }
 
+  /** A message from outside of all connections; nothing while the server is away. */
+  inject(message: WireMessage): void {
+    if (this.up && !this.frozen) this.publish(null, message);
+  }
+
   /** Whoever listens; one of each queue. How many that were. */
   #deliver(message: WireMessage): number {
     const queues = new Map<string, Subscription[]>();
@@ -217,7 +222,7 @@ export class Router implements ServerSide {
   #repeat(session: Session, message: WireMessage): void {
     if (session.link.repeat === 0) return;
     session.link.repeat -= 1;
-    this.loop.schedule(this.random.between(0, 6_000), () => this.publish(null, message));
+    this.loop.schedule(this.random.between(0, 6_000), () => this.inject(message));
   }
 
   #remove(subscription: Subscription): void {

@@ -103,3 +103,18 @@ test("a cancelled waiter leaves the queue without touching the issue's row, whic
   expect(rowsOf(decision, "issues")).toEqual([]);
   expect(effectsOf(decision, "release")).toHaveLength(1);
 });
+
+test("a limit of the company stops the granted run: the lock is passed on, marked as owed", () => {
+  const body = { issueId, runId: wait.runId, wakeId: wait.requestId };
+  const company = { budgetMonthlyCents: 1, spentMicros: 1_000_000 };
+  const decision = decided(
+    waiting(),
+    { kind: "grant", body },
+    { inputs: inputsOf({ issues: [issueId], company }) },
+  );
+  expect(decision.state.runs).toEqual([]);
+  expect(rowsOf(decision, "runs").at(-1)).toEqual({ id: wait.runId, owesRelease: true });
+  expect(effectsOf(decision, "release")).toMatchObject([
+    { runId: wait.runId, owner: "run", ownerId: wait.runId },
+  ]);
+});

@@ -80,7 +80,11 @@ function admitOrPassOn(draft: Draft, grant: Grant): Decision {
   if (freeSlots(draft.state) > 0 && !admitQueued(draft))
     return { kind: "needs", locks: draft.needed };
   const run = draft.run(grant.runId);
-  if (run && !hasSlot(run)) {
+  if (!run) {
+    // A limit stopped it on its way to a slot: what it was granted goes on to the next.
+    draft.row({ table: "runs", op: "update", row: { id: grant.runId, owesRelease: true } });
+    draft.release(grant.issueId, grant.runId, "run", grant.runId);
+  } else if (!hasSlot(run)) {
     if (run.phase === "waiting") return draft.done(); // another holder was met: it stands in the queue again
     draft.changeRun(run.id, {}, { owesRelease: true });
     draft.release(grant.issueId, run.id, "run", run.id, draft.delivery);

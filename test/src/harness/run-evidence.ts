@@ -30,11 +30,17 @@ export interface RunRow {
   runner_incarnation: string | null;
 }
 
+interface RuntimeConfig {
+  retry?: object;
+  runner?: { pool: string };
+  heartbeat?: { maxConcurrentRuns: number };
+}
+
 /** An agent that runs what `adapterConfig` says. */
 export async function addAgent(
   cluster: Cluster,
   adapterConfig: object,
-  runtimeConfig: { retry?: object; heartbeat?: { maxConcurrentRuns: number } } = {},
+  runtimeConfig: RuntimeConfig = {},
 ): Promise<Agent> {
   const slots = runtimeConfig.heartbeat?.maxConcurrentRuns ?? 1;
   const { companyId } = cluster;
@@ -53,13 +59,11 @@ export const addProgram = (
   cluster: Cluster,
   program: string,
   more: { args?: string[]; graceSec?: number } = {},
+  runtimeConfig: RuntimeConfig = {},
 ): Promise<Agent> => {
   const { args = [], ...settings } = more;
-  return addAgent(cluster, {
-    command: process.execPath,
-    args: ["-e", program, ...args],
-    ...settings,
-  });
+  const command = { command: process.execPath, args: ["-e", program, ...args] };
+  return addAgent(cluster, { ...command, ...settings }, runtimeConfig);
 };
 
 /** A wake that joins no other. */

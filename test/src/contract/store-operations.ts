@@ -28,6 +28,7 @@ import { removeOld } from "@reveille/agent-actor/shell/retention";
 import { createTimers } from "@reveille/agent-actor/shell/timers";
 import type { TimersContext } from "@reveille/agent-actor/shell/timers";
 import type { RowSet } from "@reveille/agent-actor/shell/row-set";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Bucket } from "@reveille/shared/nats/bucket";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
@@ -179,8 +180,12 @@ const facts: Operation = async (scene) => {
     message: message(),
     agentId: random.pick(cast.agentIds),
   }));
-  await readFacts(twin.sql, deliveries as unknown as Delivery[]);
-  await createCompanies(twin.sql).know([cast.companyId, rows.uuid()]);
+  const repeats = some(scene, cast.keys.slice(-8)).map(({ agentId, key: idempotencyKey }) => ({
+    message: { kind: "wake", body: { idempotencyKey } },
+    agentId,
+  }));
+  await readFacts(twin.sql, [...deliveries, ...repeats] as unknown as Delivery[]);
+  await createCompanies(twin.sql).know([cast.companyId, cast.otherId, rows.uuid()]);
 };
 
 const executions: Operation = (scene) => {
@@ -197,17 +202,27 @@ const executions: Operation = (scene) => {
 const locks: Operation = async (scene) => {
   const { random, rows, twin } = scene;
   const { cast } = rows;
-  const issueId = random.pick(cast.issueIds);
-  const entry = (): LockEntry => ({
-    runId: random.pick([...cast.runIds.slice(-8), rows.uuid()]),
-    requestId: random.pick([...cast.wakeRequestIds.slice(-8), rows.uuid()]),
-    companyId: cast.companyId,
-    agentId: random.pick(cast.agentIds),
-    partition: random.below(scene.partitions + 1),
-    generation: random.below(3),
-    sequence: random.below(8),
-    requestedAtMs: 1,
-  });
+  const { heartbeat_runs, agent_wakeup_requests } = twin.store.tables;
+  // Ids that belong together half of the time: a run or a wake with the issue that it names.
+  const run = heartbeat_runs.get(random.pick([...cast.runIds.slice(-20), ""]));
+  const wake = agent_wakeup_requests.get(random.pick([...cast.wakeRequestIds.slice(-20), ""]));
+  const named = random.chance(0.5) ? run?.issue_id : wake?.issue_id;
+  const issueId = named ?? random.pick(cast.issueIds);
+  const entry = (): LockEntry => {
+    const partition = random.below(scene.partitions);
+    const { generation, cursorSeq } = rowOf(scene, partition);
+    return {
+      runId: run && random.chance(0.5) ? run.id : rows.uuid(),
+      requestId: wake && random.chance(0.5) ? wake.id : rows.uuid(),
+      companyId: cast.companyId,
+      agentId: random.pick(cast.agentIds),
+      partition: random.chance(0.9) ? partition : scene.partitions,
+      generation: generation - 1 + random.below(3),
+      // Applied long ago, or on either side of the cursor: most holders are alive by nothing but what their rows say.
+      sequence: random.chance(0.6) ? -1 : cursorSeq - 1 + random.below(3),
+      requestedAtMs: 1,
+    };
+  };
   const holder = entry();
   const value = Buffer.from(JSON.stringify({ holder, waiters: [] }));
   const bucket = {
@@ -231,8 +246,19 @@ const settle: Operation = async (scene) => {
 
 const reconcileSome: Operation = (scene) => {
   const { random, twin } = scene;
+  // Pages begin anywhere: there are never as many rows as fill one.
+  const { runIds, wakeRequestIds } = scene.rows.cast;
+  const after = random.pick(["00000000-0000-0000-0000-000000000000", ...runIds, ...wakeRequestIds]);
+  const pool: Sql = {
+    query: (statement) =>
+      twin.sql.query(
+        statement.name === "reconcile_rows"
+          ? { ...statement, values: [...statement.values!.slice(0, 2), after] }
+          : statement,
+      ),
+  };
   const context = {
-    pool: twin.sql,
+    pool,
     publisher,
     subjects: createSubjects(),
     locks: {
@@ -267,7 +293,7 @@ const operations: readonly [weight: number, operation: Operation][] = [
   [3, take],
   [1, release],
   [4, lease],
-  [2, generation],
+  [5, generation],
   [2, keep],
   [4, load],
   [4, facts],

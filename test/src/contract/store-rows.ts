@@ -22,6 +22,8 @@ const texts = ["plain", "", "with 'quotes' and \\ and \"", "ÄÖ€😀", "line\
 /** What rows refer to; grows as rows are made. */
 export interface Cast {
   companyId: string;
+  /** A company without a limit. */
+  otherId: string;
   agentIds: string[];
   issueIds: string[];
   projectIds: string[];
@@ -29,6 +31,8 @@ export interface Cast {
   wakeIds: string[];
   wakeRequestIds: string[];
   costIds: string[];
+  /** Idempotency keys and whose they are. */
+  keys: { agentId: string; key: string }[];
 }
 
 export class RowMaker {
@@ -78,6 +82,8 @@ export class RowMaker {
     if (key === "issueId") return random.pick(cast.issueIds);
     if (key === "projectId") return random.pick(cast.projectIds);
     if (key === "partition") return random.below(4);
+    // Few, so that the order within one matters.
+    if (key === "generation") return random.below(3);
     if (key === "taskKey") return random.pick(["task 1", "task 2"]);
     switch (type) {
       case "uuid":
@@ -125,8 +131,10 @@ export class RowMaker {
   verdict(): Json {
     const wakeId = `wake ${(this.#count += 1)}`;
     this.cast.wakeIds.push(wakeId);
-    const idempotencyKey = this.#random.chance(0.2) ? `key ${this.#count}` : null;
-    return { ...this.#record(columns.verdicts), wakeId, idempotencyKey };
+    const agentId = this.#random.pick(this.cast.agentIds);
+    const key = this.#random.chance(0.4) ? `key ${this.#count}` : null;
+    if (key !== null) this.cast.keys.push({ agentId, key });
+    return { ...this.#record(columns.verdicts), agentId, wakeId, idempotencyKey: key };
   }
   event(): Json {
     const seq = (this.#count += 1);

@@ -9,6 +9,7 @@ const minuteMs = 60_000;
 export async function createScene(twin: Twin, random: Random, partitions: number): Promise<Scene> {
   const cast = {
     companyId: "",
+    otherId: "",
     agentIds: [] as string[],
     issueIds: [] as string[],
     projectIds: [] as string[],
@@ -16,17 +17,20 @@ export async function createScene(twin: Twin, random: Random, partitions: number
     wakeIds: [],
     wakeRequestIds: [],
     costIds: [],
+    keys: [],
   };
   const rows = new RowMaker(random, cast, Date.now());
   cast.companyId = rows.uuid();
   const company = { id: cast.companyId, name: "One", issue_prefix: "ONE" };
   await twin.insert("companies", { ...company, budget_monthly_cents: 1_000 });
-  await twin.insert("companies", { id: rows.uuid(), name: "Two", issue_prefix: "TWO" });
+  cast.otherId = rows.uuid();
+  await twin.insert("companies", { id: cast.otherId, name: "Two", issue_prefix: "TWO" });
   for (let count = 0; count < 2; count += 1)
     cast.projectIds.push(await addProject(twin, rows, random));
   for (let count = 0; count < 5; count += 1)
     cast.agentIds.push(await addAgent(twin, rows, random, partitions));
   for (let count = 0; count < 5; count += 1) cast.issueIds.push(await addIssue(twin, rows, random));
+  await addBystanders(twin, rows);
   const hostIds = [rows.uuid(), rows.uuid(), rows.uuid()];
   return { twin, random, rows, partitions, hostIds, outcomes: new Map() };
 }
@@ -61,6 +65,17 @@ async function addAgent(
     next_retry_at: random.pick([null, rows.pastMs()]),
   });
   return id;
+}
+
+/** Agents that no batch is about: one of the company without a limit, and a deleted one whose timer and month still stand. */
+async function addBystanders(twin: Twin, rows: RowMaker): Promise<void> {
+  const spend_month = new Date().toISOString().slice(0, 7);
+  const agent = { name: "Bystander", partition: 0, spend_month, spent_monthly_micros: 5_000 };
+  const timers = { next_timer_at: rows.pastMs(), next_retry_at: rows.pastMs() };
+  const { companyId, otherId } = rows.cast;
+  await twin.insert("agents", { ...agent, id: rows.uuid(), company_id: otherId });
+  const deleted = { company_id: companyId, deleted_at: rows.pastMs() };
+  await twin.insert("agents", { ...agent, ...timers, ...deleted, id: rows.uuid() });
 }
 
 async function addIssue(twin: Twin, rows: RowMaker, random: Random): Promise<string> {

@@ -4,6 +4,7 @@ import { commitBatch } from "@reveille/agent-actor/shell/commit";
 import { removeDeletedAgents } from "@reveille/agent-actor/shell/deleted-agents";
 import { loadAgents } from "@reveille/agent-actor/shell/load";
 import { removeOld } from "@reveille/agent-actor/shell/retention";
+import type { Sql } from "@reveille/shared/postgres/pool";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRandom } from "../simulation/machine/random.js";
 import { handlers } from "../simulation/store/statements/handlers.js";
@@ -144,6 +145,33 @@ describe("chosen cases", () => {
     await removeOld(twin.sql);
     await twin.compareTables();
     expect(twin.store.tables.hosts.size).toBe(0);
+  });
+
+  test("a run of a deleted agent stays until the last of its events is gone", async () => {
+    const { twin, rows } = scene;
+    const [agent_id, run_id] = [rows.uuid(), rows.uuid()];
+    const company_id = rows.cast.companyId;
+    const times = { deleted_at: rows.pastMs(), delete_requested_at: rows.pastMs() };
+    await twin.insert("agents", { id: agent_id, company_id, name: "Gone", partition: 0, ...times });
+    const place = { company_id, agent_id, partition: 0, generation: 1, stream_seq: 1 };
+    await twin.insert("heartbeat_runs", { ...place, id: run_id, wake_id: "wake" });
+    for (const seq of [1, 2]) {
+      const event = { company_id, agent_id, run_id, seq, event_type: "lifecycle" };
+      // An id beyond those that the sequence gives.
+      await twin.insert("heartbeat_run_events", { ...event, id: 1_000_000 + seq });
+    }
+    // One row at a time, where the shell removes thousands.
+    const oneByOne: Sql = {
+      query: (statement) => {
+        const [agentId, limit] = statement.values ?? [];
+        return twin.sql.query(
+          limit === undefined ? statement : { ...statement, values: [agentId, 1] },
+        );
+      },
+    };
+    await removeDeletedAgents(oneByOne);
+    await twin.compareTables();
+    expect(twin.store.tables.agents.get(agent_id)).toBeUndefined();
   });
 
   test("a deleted agent goes step by step, when nothing is owed and its month is over", async () => {

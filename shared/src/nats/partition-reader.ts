@@ -31,6 +31,11 @@ export interface PartitionReaderOptions {
   onEnd: (reason: string) => void;
   /** 256 messages: eight batches of a busy partition, at most 128 MiB over 64 idle-full partitions of 8 KiB. */
   prefetchMax?: number;
+  /**
+   * How often the server says that an idle consumer lives; two missed ones end the reader. 10 s: one server that dies takes the
+   * connection with it, which is noticed at once. In a cluster the consumer may be on another server than the connection.
+   */
+  heartbeatMs?: number;
 }
 
 /** Starts to read. @throws the client's error when the consumer cannot be created. */
@@ -52,7 +57,7 @@ export async function openPartitionReader(
   const messages = await consumer.consume({
     max_messages: options.prefetchMax ?? 256,
     expires: 30_000,
-    idle_heartbeat: 10_000,
+    idle_heartbeat: options.heartbeatMs ?? 10_000,
     abort_on_missing_resource: true,
   });
   let stopped = false;

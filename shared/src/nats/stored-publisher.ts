@@ -27,7 +27,7 @@ export interface StoredPublisherOptions {
   inFlightMax?: number;
   /** How long one answer may take. 5 s is longer than any healthy server's sync. */
   ackTimeoutMs?: number;
-  /** Tries in all. With 6 x 5 s a server's restart is survived. */
+  /** Waits for an answer in all: with 6 x 5 s a server's restart and the election of a leader (up to 9 s) are survived. */
   attemptsMax?: number;
   clock?: Clock;
 }
@@ -38,6 +38,8 @@ interface Pending {
   headers: Record<string, string> | undefined;
   attempt: number;
   retryAt: number;
+  /** From then on a refusal is final. */
+  giveUpAt: number;
   resolve: (ack: StoredAck | null) => void;
   reject: (error: Error) => void;
 }
@@ -50,8 +52,9 @@ const transientCodes = new Set([503, 10008, 10039, 10076, 10077, 10118]);
 
 /** How often what is overdue is looked for: coarse, one timer instead of one for each message. */
 const sweepMs = 100;
-/** Between "not now" and the next try, times the number of tries so far. */
+/** Between "not now" and the next try, times the number of tries so far, up to the second. */
 const retryDelayMs = 250;
+const retryDelayMaxMs = 1_000;
 
 export class StoredPublisher {
   readonly #bus: Bus;
@@ -104,7 +107,9 @@ export class StoredPublisher {
       const headers = options.onlyIfSubjectEmpty
         ? { ...options.headers, ...expectSubjectEmpty }
         : options.headers;
-      const entry: Pending = { subject, data, headers, attempt: 0, retryAt: 0, resolve, reject };
+      const giveUpAt = this.#clock.monotonicMs() + this.#attemptsMax * this.#ackTimeoutMs;
+      const times = { attempt: 0, retryAt: 0, giveUpAt };
+      const entry: Pending = { subject, data, headers, ...times, resolve, reject };
       this.#pending.set(token, entry);
       this.#send(token, entry);
     });
@@ -143,14 +148,15 @@ export class StoredPublisher {
     const now = this.#clock.monotonicMs();
     for (const [token, entry] of this.#pending) {
       if (entry.retryAt > now) continue;
-      if (entry.attempt >= this.#attemptsMax) this.#again(token, entry, "no answer");
+      if (now >= entry.giveUpAt) this.#again(token, entry, "no answer");
       else this.#send(token, entry);
     }
   }
 
   #again(token: string, entry: Pending, why: string): void {
-    if (entry.attempt < this.#attemptsMax) {
-      entry.retryAt = this.#clock.monotonicMs() + retryDelayMs * entry.attempt;
+    const now = this.#clock.monotonicMs();
+    if (now < entry.giveUpAt) {
+      entry.retryAt = now + Math.min(retryDelayMaxMs, retryDelayMs * entry.attempt);
       return;
     }
     this.#settle(token);

@@ -53,8 +53,8 @@ export interface WorkQueueOptions {
 
 /** Four pulls: new demand is asked for at once while older pulls are still filling; `max_waiting` (512) allows 128 runners. */
 const laneCount = 4;
-/** The server's sign of life on a waiting pull. Two missed ones (10 s) are a lost pull. */
-const heartbeatMs = 5_000;
+/** The server's sign of life on a waiting pull. Two missed ones (6 s, the time of an election in a cluster) are a lost pull. */
+const heartbeatMs = 3_000;
 /** First and longest pause after "no such consumer". */
 const missingPauseMs = { first: 250, max: 2_000 } as const;
 

@@ -81,7 +81,7 @@ export async function openConnections(
   });
   checkServerVersion(bus);
   const clock = systemClock;
-  const streams = natsStreams(bus);
+  const streams = natsStreams(bus, config.REVEILLE_JETSTREAM_REPLICAS);
   const sizes = sizesOf(config);
   const loss = { announced: false };
   const keeper = { pool, bus, streams, clock, subjects, sizes, loss, hostId, logger };

@@ -34,8 +34,9 @@ export async function openRecovery(cluster: Cluster): Promise<Recovery> {
     tookMs: async (timeoutMs = 30_000) => {
       const wanted = starts() + agents.length;
       const next = agents.map((agent, n): Wake => {
-        const { companyId, agentId } = agent;
-        return { companyId, agentId, id: `${name}-${round}-${n}`, payload: { taskKey: "probe" } };
+        const id = `${name}-${round}-${n}`;
+        // A key of its own: a run that has not been reported as over yet would take the wake in.
+        return { ...agent, id, payload: { taskKey: id } };
       });
       round += 1;
       wakes.push(...next);

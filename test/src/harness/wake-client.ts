@@ -26,6 +26,8 @@ export interface WakeClient {
   readonly url: string;
   /** Resolves when JetStream has stored it; publishes again (same id) for at most 20 s. */
   wake(wake: Wake): Promise<void>;
+  /** One attempt; false: not known to be stored. */
+  tryWake(wake: Wake): Promise<boolean>;
   /** All of them: in order per agent, agents beside each other. */
   wakeAll(wakes: readonly Wake[]): Promise<void>;
   /** Verdicts so far, by wake id. */
@@ -55,25 +57,27 @@ export async function openWakeClient(url: string, attemptMs = 2_000): Promise<Wa
   const h = headers();
   h.set("Reveille-Reply-To", inbox);
 
-  const wake = async ({ companyId, agentId, id, payload }: Wake): Promise<void> => {
-    const body = JSON.stringify({ id, payload });
-    let refusal = "";
-    await until(
-      `wake ${id} is stored`,
-      () =>
-        js.publish(`rv.${companyId}.agent.${agentId}.wake`, body, { headers: h }).then(
-          () => true,
-          (error: Error) => {
-            refusal = error.message;
-            return false;
-          },
-        ),
-      { describe: () => refusal },
+  let refusal = "";
+  const tryWake = ({ companyId, agentId, id, payload }: Wake): Promise<boolean> =>
+    js
+      .publish(`rv.${companyId}.agent.${agentId}.wake`, JSON.stringify({ id, payload }), {
+        headers: h,
+      })
+      .then(
+        () => true,
+        (error: Error) => {
+          refusal = error.message;
+          return false;
+        },
+      );
+  const wake = (one: Wake): Promise<void> =>
+    until(`wake ${one.id} is stored`, () => tryWake(one), { describe: () => refusal }).then(
+      () => undefined,
     );
-  };
   return {
     url,
     wake,
+    tryWake,
     wakeAll: async (wakes) => {
       const chains = new Map<string, Promise<void>>();
       for (const one of wakes)

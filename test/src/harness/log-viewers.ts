@@ -28,10 +28,10 @@ export const textOf = ({ lines }: Viewed, stream: LogLine["stream"]): string =>
     .map(({ chunk }) => chunk)
     .join("");
 
-/** Bytes a second that a slow viewer reads, in a piece every 100 ms. */
+/** How fast a slow viewer reads: after each piece it pauses for as long as that should have taken. */
 interface Pace {
   bytesPerSecond?: number;
-  /** The pace counts until then. */
+  /** From then on it reads as fast as it can. */
   until?: AbortSignal;
 }
 
@@ -80,7 +80,7 @@ async function readPaced(
 }
 
 /** Follows by WebSocket; the client library refuses what is not UTF-8. */
-export function followSocket(gateway: string, runId: string): Viewer {
+export function followSocket(gateway: string, runId: string, pace: Pace = {}): Viewer {
   const viewed: Viewed = { lines: [], ended: false };
   const socket = new WebSocket(
     `${gateway.replace("http", "ws")}/api/heartbeat-runs/${runId}/log/ws`,
@@ -90,7 +90,11 @@ export function followSocket(gateway: string, runId: string): Viewer {
       const frame = JSON.parse(data.toString()) as { event: string; data: LogLine };
       if (frame.event === "end") viewed.ended = true;
       else viewed.lines.push(frame.data);
+      if (pace.bytesPerSecond === undefined || pace.until?.aborted) return;
+      socket.pause();
+      setTimeout(() => socket.resume(), (data.length / pace.bytesPerSecond) * 1_000).unref();
     });
+    pace.until?.addEventListener("abort", () => socket.resume());
     socket.once("error", reject);
     socket.once("close", () => resolve());
   });

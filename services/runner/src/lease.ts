@@ -42,7 +42,7 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let deadlineNs: bigint | null = null;
   let revision = 0;
   let over = false;
-  let renewing = 0;
+  const renewing = new Set<Promise<void>>();
   let passed = false;
 
   const check = (): boolean => {
@@ -66,14 +66,14 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   };
   const begin = (): void => {
     if (over || check()) return;
-    renewing += 1;
-    renew()
+    const renewal = renew()
       .catch((error: unknown) => logger.warn({ err: error }, "the lease was not renewed"))
-      .finally(() => (renewing -= 1));
+      .finally(() => renewing.delete(renewal));
+    renewing.add(renewal);
   };
   await renew();
   const renewal = clock.every(options.renewMs, () => {
-    if (renewing === 0) begin();
+    if (renewing.size === 0) begin();
   });
   // What was on its way when the connection broke is lost, which it says only seconds later: too late after a long outage.
   const reconnects = bus.onState((state) => {
@@ -92,6 +92,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     stop,
     release: async () => {
       stop();
+      // One that is confirmed after the deletion would make the key anew.
+      await Promise.all(renewing);
       try {
         await bucket.remove(incarnation, revision);
       } catch (error) {

@@ -267,7 +267,15 @@ async function chaos(seed: number): Promise<SmallWorld> {
   }
   const ended = (runId: string): boolean =>
     world.reports("finished", runId).length + world.reports("lost", runId).length > 0;
-  await world.until("the last report", () => runs.every(ended), 120_000);
+  await world.until(
+    "the last report",
+    () => {
+      // As a supervisor does: also a runner that could not start is started again.
+      if (machine.failed) world.start(machine, { slots: 3 });
+      return runs.every(ended);
+    },
+    120_000,
+  );
   await world.until("quiet", () => world.live.size === 0 && world.queued === 0, 60_000);
   return world;
 }

@@ -128,7 +128,10 @@ export class SmallWorld {
       logger: quietLogger((text) => this.#note(`says ${text}`)),
     }).then(
       (started) => (machine.started = started),
-      (error: Error) => (machine.failed = error),
+      (error: Error) => {
+        process.kill();
+        machine.failed = error;
+      },
     );
   }
   async startAndWait(machine: SimMachine, config: Partial<RunnerConfig> = {}): Promise<void> {

@@ -11,7 +11,7 @@ import type { JetStream } from "./jetstream.js";
 import { ApiError, apiErrors } from "./wire.js";
 import type { WireMessage } from "./wire.js";
 
-/** As the shipped reader asks for it. */
+/** As the shipped reader asks for it when it is not told otherwise. */
 const pulls = { batch: 256, expiresMs: 30_000, heartbeatMs: 10_000, inactiveMs: 60_000 } as const;
 /** The client pulls again when no more than this share of a batch is outstanding. */
 const refillShare = 0.75;
@@ -44,6 +44,7 @@ class SimReader implements PartitionReader {
   readonly #name: string;
   readonly #options: PartitionReaderOptions;
   readonly #batch: number;
+  readonly #heartbeatMs: number;
   readonly #inbox: string;
   readonly #sid: number;
   readonly #monitor: Timer;
@@ -69,11 +70,12 @@ class SimReader implements PartitionReader {
     this.#name = name;
     this.#options = options;
     this.#batch = options.prefetchMax ?? pulls.batch;
+    this.#heartbeatMs = options.heartbeatMs ?? pulls.heartbeatMs;
     this.#inbox = client.createInbox();
     const { clock } = client.process;
     this.#heardMs = clock.monotonicMs();
     this.#sid = client.listen(this.#inbox, (message) => this.#received(message));
-    this.#monitor = clock.every(pulls.heartbeatMs, () => this.#look());
+    this.#monitor = clock.every(this.#heartbeatMs, () => this.#look());
     this.#offState = client.onState((state) => {
       // While there is no connection a silence says nothing.
       this.#watching = false;
@@ -159,7 +161,7 @@ class SimReader implements PartitionReader {
   #publishPull(batch: number): void {
     const body = {
       batch,
-      idle_heartbeat: pulls.heartbeatMs * 1_000_000,
+      idle_heartbeat: this.#heartbeatMs * 1_000_000,
       expires: pulls.expiresMs * 1_000_000,
     };
     this.#client.publish(
@@ -172,7 +174,7 @@ class SimReader implements PartitionReader {
 
   #look(): void {
     if (!this.#watching) return;
-    if (this.#client.process.clock.monotonicMs() - this.#heardMs > pulls.heartbeatMs)
+    if (this.#client.process.clock.monotonicMs() - this.#heardMs > this.#heartbeatMs)
       this.#missed += 1;
     if (this.#missed >= 2) this.#end("heartbeats_missed");
   }

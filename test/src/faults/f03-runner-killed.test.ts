@@ -1,11 +1,13 @@
 // F3: a runner dies with live trees, or its guard does, or both at once. Its attempts are repeated or fail soon, and no second process
 // of an issue or an agent lives while the first does: the kernel locks of the witnesses would meet.
 // One runner and its guard alone, in both kinds of containment: test/src/runner/guard.test.ts.
+import { randomInt } from "node:crypto";
 import { signal } from "@reveille/local/process-identity";
 import { expect, test } from "vitest";
-import { clusterOfFile } from "../harness/cluster.js";
+import { clusterOfFile, seeded } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
 import { openLastingRuns, type LastingRuns } from "../harness/lasting-runs.js";
+import { openLoad } from "../harness/load.js";
 import {
   guardOf,
   runnerLeaseMs,
@@ -18,6 +20,7 @@ import { until } from "../harness/until.js";
 const byGuardMs = 3_000;
 const byLeaseMs = runnerLeaseMs + 2_000;
 const rounds = inForm(1, 4);
+const stormWakes = inForm(80, 500);
 
 const cluster = clusterOfFile({ env: shortRunnerLeases });
 
@@ -59,4 +62,27 @@ test("[F3] runner and guard killed together: within the lease + 2 s, and not whi
     signal(pid, "SIGKILL");
     signal(guard, "SIGKILL");
   });
+});
+
+test("[F3] kill -9 of a runner at any moment of a storm of wakes: nothing is lost, nothing runs twice at once [B1] [B30] [Z1]", async () => {
+  const seed = Number(process.env["REVEILLE_TEST_SEED"] ?? randomInt(1_000_000));
+  const below = seeded(seed);
+  const { stack } = cluster().system;
+  for (let round = 0; round < inForm(1, 6); round += 1) {
+    const load = await openLoad(cluster(), { agents: 24, issues: 5, name: `storm-${round}`, seed });
+    const killAfter = 10 + below(stormWakes / 2);
+    process.stderr.write(`seed ${seed}: kill after ${killAfter} starts\n`);
+    const published = load.more(stormWakes);
+    await load.started(killAfter);
+    const [victim] = stack.service("runner").filter(({ pid }) => pid !== undefined);
+    expect(victim!.kill("SIGKILL")).toBe(true);
+    await published;
+    await load.settle();
+    // One fault takes one attempt at most, and that is repeated: every run succeeds.
+    for (const { status, attempt } of await load.outcomes()) {
+      expect(status).toBe("succeeded");
+      expect(attempt).toBeLessThanOrEqual(2);
+    }
+    await stack.start("runner", runnerTiming);
+  }
 });

@@ -99,6 +99,22 @@ export async function inspectConsumers(
   });
 }
 
+/** Every consumer of a stream, with how long it stays unused before the server removes it, ms; null: for ever. */
+export async function inspectReaders(
+  bus: NatsBus,
+  stream: string,
+): Promise<{ name: string; created: string; unusedMs: number | null }[]> {
+  return asked(`consumers of ${stream}`, async () => {
+    const found = [];
+    for await (const { name, created, config } of bus.jsm.consumers.list(stream)) {
+      const lasts = config.durable_name !== undefined && !config.inactive_threshold;
+      const unusedMs = lasts ? null : Number(config.inactive_threshold ?? 0) / 1e6;
+      found.push({ name, created: String(created), unusedMs });
+    }
+    return found;
+  });
+}
+
 /** The first message below a subject filter from a sequence on; null when there is none. */
 export async function firstStoredFrom(
   bus: NatsBus,

@@ -279,7 +279,7 @@ async function expectAllWell(
   );
   const known = new Map(verdicts.map((row) => [row.wake_id, row]));
   expect(wakes.filter(({ id }) => !known.has(id)).map(({ id }) => id)).toEqual([]);
-  expect(await ledgerViolations(system.database)).toEqual([]);
+  expect(await ledgerViolations(system.database, { bus, witnessFile: witness.file })).toEqual([]);
   const names = topologyNames("rv");
   // An execution whose acknowledgement got lost comes again after the consumer's wait (5 s), is refused, and goes.
   await until(

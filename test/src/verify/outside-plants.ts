@@ -211,12 +211,14 @@ const byStreams: Record<string, Plant> = {
     await new Promise((resolve) => setTimeout(resolve, 10_500));
     return { shows: ["forgotten"] };
   },
-  "the mailbox has no more consumers than its partitions need": async ({ copy, system, undo }) => {
+  "who reads mailboxes and logs leaves no consumer behind": async ({ system, undo }) => {
     const { jsm } = system.bus;
-    const { name } = await jsm.consumers.add(names.mailbox, { ack_policy: AckPolicy.None });
+    const { name } = await jsm.consumers.add(names.mailbox, {
+      ack_policy: AckPolicy.None,
+      inactive_threshold: 3_600_000_000_000,
+    });
     undo(() => jsm.consumers.delete(names.mailbox, name));
-    await copy.sql("update mailbox_state set partition_count = 0");
-    return { shows: [names.mailbox] };
+    return { shows: [name] };
   },
   "what a runner's lease names is its run in Postgres": async (scene) => {
     const { runId } = await runWhere(scene, ended);

@@ -1,6 +1,6 @@
 /** I25: nothing is left over: sessions of Postgres that wait in a transaction, consumers, runs in leases of runners. */
 import { openBucket } from "../../nats/bucket.js";
-import { inspectStream } from "../../nats/inspection.js";
+import { firstStoredFrom, inspectReaders } from "../../nats/inspection.js";
 import { runnerLeaseSchema } from "../../protocol/execution.js";
 import type { Check } from "../check.js";
 import { rowCheck } from "../check.js";
@@ -9,23 +9,22 @@ import type { Shown } from "../report.js";
 import { settled } from "../settled.js";
 import type { Look } from "../settled.js";
 
-/** Readers of a partition that were given up keep their consumer for a minute. */
-const consumersPerPartition = 2;
+/** What reads a mailbox or replays a log asks to be forgotten after a minute at most; five are no reader of ours. */
+const unusedMsMax = 5 * 60_000;
+/** Two renewals of a runner's lease: whoever missed these is dead, and its lease goes by itself. */
+const staleMs = 10_000;
 
-async function fewConsumers(evidence: Evidence): Promise<Look> {
-  const { bus, names } = evidence.streams!;
-  const [state] = await evidence.ask<{ n: number }>(
-    "select partition_count as n from mailbox_state where id = 1",
-  );
-  const stream = await inspectStream(bus, names.mailbox);
-  const most = (state?.n ?? 0) * consumersPerPartition;
-  const { consumers = 0 } = stream ?? {};
-  return {
-    looked: consumers,
-    wrong: new Map(
-      consumers > most ? [[names.mailbox, { stream: names.mailbox, consumers, most }]] : [],
-    ),
-  };
+async function consumersGo({ streams }: Evidence): Promise<Look> {
+  const { bus, names } = streams!;
+  let looked = 0;
+  const wrong = new Map<string, Shown>();
+  for (const stream of [names.mailbox, names.logs])
+    for (const { name, created, unusedMs } of await inspectReaders(bus, stream)) {
+      looked += 1;
+      if (unusedMs === null || unusedMs > unusedMsMax)
+        wrong.set(`${stream} ${name}`, { stream, consumer: name, created, unusedMs });
+    }
+  return { looked, wrong };
 }
 
 /** A runner says in its lease which claims it has; each is the claim of a run that Postgres shows at work. */
@@ -36,6 +35,13 @@ async function leasesAgree(evidence: Evidence): Promise<Look> {
   for (const key of await bucket.keys()) {
     const entry = await bucket.get(key);
     if (!entry) continue;
+    const stored = await firstStoredFrom(
+      bus,
+      `KV_${names.runnerLeases}`,
+      `$KV.${names.runnerLeases}.${key}`,
+      entry.revision,
+    );
+    if (!stored || evidence.clock.wallMs() - stored.storedAtMs > staleMs) continue;
     const lease = runnerLeaseSchema.safeParse(JSON.parse(Buffer.from(entry.value).toString()));
     if (lease.success)
       claims.push(...lease.data.runs.map((run) => ({ ...run, runnerId: lease.data.runnerId })));
@@ -70,11 +76,11 @@ export const leftoverChecks: readonly Check[] = [
   }),
   {
     invariant: "I25",
-    title: "the mailbox has no more consumers than its partitions need",
+    title: "who reads mailboxes and logs leaves no consumer behind",
     unit: "consumers",
     needs: ["streams"],
     stage: "settling",
-    run: (evidence) => settled(evidence, () => fewConsumers(evidence)),
+    run: (evidence) => settled(evidence, () => consumersGo(evidence)),
   },
   {
     invariant: "I25",

@@ -55,19 +55,23 @@ export const mailboxChecks: readonly Check[] = [
     title: "no row was made by a message beyond the cursor",
     unit: "wakes and runs",
     population: "agent_wakeup_requests",
-    violating: `select x.what, x.id, x.partition, x.generation, x.stream_seq::float8 as "streamSeq", p.generation as "cursorGeneration", p.cursor_seq::float8 as "cursorSeq"
+    // Of a message's generation only what the stream called it is known, so an older one says nothing; after a new generation began,
+    // what was skipped counts as applied.
+    violating: `select x.what, x.id, x.partition, x.generation, x.stream_seq::float8 as "streamSeq", p.generation as "cursorGeneration",
+        p.cursor_seq::float8 as "cursorSeq", m.generation as "streamGeneration"
       from (select 'wake' as what, id, partition, generation, stream_seq from agent_wakeup_requests
         union all select 'run', id, partition, generation, stream_seq from heartbeat_runs) x
-      join partitions p on p.partition = x.partition
-      where x.generation > p.generation or (x.generation = p.generation and x.stream_seq > p.cursor_seq)`,
+      join partitions p on p.partition = x.partition join mailbox_state m on m.id = 1
+      where x.generation > m.generation or (x.generation = p.generation and x.stream_seq > greatest(p.cursor_seq, p.skip_seq))`,
   }),
   rowCheck({
     invariant: "I15",
     title: "one message makes one wake",
     unit: "wakes",
     population: "agent_wakeup_requests",
+    // With its time: a stream that was rolled back gives numbers again.
     violating: `select agent_id as "agentId", generation, stream_seq::float8 as "streamSeq", array_agg(id) as wakes from agent_wakeup_requests
-      group by agent_id, generation, stream_seq having count(*) > 1`,
+      group by agent_id, generation, stream_seq, requested_at having count(*) > 1`,
   }),
   rowCheck({
     invariant: "I15",
@@ -89,7 +93,7 @@ export const mailboxChecks: readonly Check[] = [
         from heartbeat_runs r join agents a on a.id = r.agent_id ${lastChange("a")}
         where r.started_at is not null and r.issue_id is null and r.retry_of_run_id is null and ${slotsOf("a")} = 1
           and r.created_at > coalesce(u.at, '-infinity')
-        window w as (partition by r.agent_id order by r.generation, r.stream_seq)) x
+        window w as (partition by r.agent_id order by r.created_at, r.generation, r.stream_seq)) x
       where x.before > x.started_at`,
   }),
   {

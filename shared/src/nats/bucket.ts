@@ -25,6 +25,8 @@ export interface Bucket {
   keys(filter?: string): Promise<string[]>;
   /** When the bucket was created: another instant than before means that it was lost and made anew. */
   createdAtMs(): Promise<number>;
+  /** How old it is by the server's own clock, which need not agree with this machine's; 0 from a server that does not say. */
+  ageMs(): Promise<number>;
   /** How long an entry lives without an update, as the server really keeps it; 0: for ever. */
   ttlMs(): Promise<number>;
 }
@@ -59,6 +61,12 @@ export async function openBucket(bus: NatsBus, name: string): Promise<Bucket> {
       }),
     createdAtMs: () =>
       guarded(name, async () => Date.parse((await bus.jsm.streams.info(`KV_${name}`)).created)),
+    ageMs: () =>
+      guarded(name, async () => {
+        // Every answer of the JetStream API has the server's time; the client's types do not know it.
+        const info: { created: string; ts?: string } = await bus.jsm.streams.info(`KV_${name}`);
+        return info.ts === undefined ? 0 : Date.parse(info.ts) - Date.parse(info.created);
+      }),
     ttlMs: () =>
       guarded(
         name,

@@ -126,12 +126,15 @@ export const wiped: Script = async (side) => {
   await note("put", locks.put("a", bytes("y")));
   await note("keys", locks.keys());
   await note("created", locks.createdAtMs());
+  await note("age", locks.ageMs());
   await note("publish", publish(wakeOf(scene), bytes("2")));
   await until(side, "missing", () => missing.length > 0);
   await note("ensure", ensure(2));
   await note("publish", publish(wakeOf(scene), bytes("3")));
   await note("lock", locks.create("a", bytes("z")));
   say("another bucket", (await locks.createdAtMs()) !== createdBefore);
+  const ageMs = await locks.ageMs();
+  say("a young one, by the server's clock", ageMs >= 0 && ageMs < 30_000);
   await publish(subjects.execution("default", company, runs[0]!, 1), bytes("e"));
   await until(side, "work goes on", () => items.length === 1);
   say("found", missing.at(-1));

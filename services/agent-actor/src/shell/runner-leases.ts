@@ -24,8 +24,9 @@ export async function createRunnerLeases(
   clock: Clock,
 ): Promise<RunnerLeases> {
   let bucketCreatedAt = await bucket.createdAtMs();
-  // Monotonic; the bucket's own age counts, so that a host which starts beside a healthy system can tell at once.
-  const age = clock.wallMs() - bucketCreatedAt;
+  // The bucket's own age counts, so that a host which starts beside a healthy system can tell at once. By the server's clock:
+  // with this machine's, an hour ahead, a bucket that was just made would pass for an old one.
+  const age = await bucket.ageMs();
   let trustedFrom = clock.monotonicMs() + Math.max(0, leaseTtlMs - age);
   /** As many as there are runners with work: those whose lease has ended are forgotten. */
   const watched = new Set<string>();

@@ -82,6 +82,8 @@ export function simBucket(
       guarded(name, () =>
         client.call(() => Number(jetstream.stream(stream).createdNs / 1_000_000n)),
       ),
+    ageMs: () =>
+      guarded(name, () => client.call(() => Number(jetstream.ageNs(stream) / 1_000_000n))),
     ttlMs: () =>
       guarded(name, () =>
         client.call(() => (jetstream.stream(stream).config.max_age ?? 0) / 1_000_000),

@@ -184,6 +184,11 @@ export class JetStream {
     if (!kept) throw apiErrors.noStream();
     return kept;
   }
+  /** By the server's own clock. */
+  ageNs(name: string): bigint {
+    return this.#nowNs() - this.stream(name).createdNs;
+  }
+
   #nowNs(): bigint {
     return (
       BigInt(simulationStartMs + this.wallOffsetMs) * 1_000_000n +

@@ -127,8 +127,8 @@ class LinkedGuard implements GuardLink {
   }
 
   claim(note: ClaimNote): void {
-    // Nothing of a claim runs before a later turn.
-    this.#pipe.sendSoon({ type: "claim", ...note });
+    // At once: `run.started` goes out at the end of this turn, and a runner that is killed right behind it must leave a guard that knows.
+    this.#pipe.send({ type: "claim", ...note });
   }
   went(claimId: string): void {
     this.#pipe.sendSoon({ type: "went", claimId });

@@ -10,7 +10,7 @@ test("a run goes from the queue to its report, and starts once", async () => {
   const { runId } = world.enqueue();
   await world.until("the report", () => world.reports("finished", runId).length > 0);
   await world.pass(100);
-  const [{ report }] = world.reports("finished", runId) as [{ report: { result: object } }];
+  const { report } = world.reports("finished", runId)[0]!;
   expect(report.result).toMatchObject({ exitCode: 0, signal: null, timedOut: false });
   expect(report).toMatchObject({
     stdoutExcerpt: "hello\n",
@@ -95,7 +95,7 @@ test("what it leaves behind, and what does not heed SIGTERM, is dead before the 
   world.planOf = () => plan({ backgroundMs: 60_000, heedsTerm: false });
   const { runId } = world.enqueue();
   await world.until("the report", () => world.reports("finished", runId).length > 0);
-  const [{ atMs }] = world.reports("finished", runId) as [{ atMs: number }];
+  const { atMs } = world.reports("finished", runId)[0]!;
   // A second of grace for what is left of a tree.
   expect(atMs).toBeGreaterThan(1_000);
   expect(world.live.size).toBe(0);
@@ -107,7 +107,7 @@ test("a cancel is obeyed: SIGTERM, then SIGKILL after the grace", async () => {
   world.planOf = () => plan({ runMs: 600_000, heedsTerm: false });
   const execution = world.enqueue();
   await world.until("the start", () => world.live.size === 1);
-  const [{ claimId }] = world.starts as [{ claimId: string }];
+  const claimId = world.starts[0]!.claimId!;
   world.control("cancel", execution, claimId);
   await world.until("the report", () => world.reports("finished", execution.runId).length > 0);
   expect(world.reports("finished")[0]!.report.result.signal).toBe("SIGKILL");

@@ -1,6 +1,6 @@
 // Owns what the contract asks of both stores: the shipped functions of the actor's shell, called with random arguments, with stand-ins for
 // everything that is not the store. Says nothing of how they compare.
-import type { Delivery } from "@reveille/agent-actor/core/delivery";
+import type { Delivery, LockOutcome } from "@reveille/agent-actor/core/delivery";
 import type { LockEntry } from "@reveille/agent-actor/core/lock";
 import { commitBatch } from "@reveille/agent-actor/shell/commit";
 import type { Committed, CursorMove } from "@reveille/agent-actor/shell/commit";
@@ -223,7 +223,15 @@ const locks: Operation = async (scene) => {
       requestedAtMs: 1,
     };
   };
-  const holder = entry();
+  await lookAtHolder(twin, issueId, entry(), entry());
+};
+/** Somebody asks for an issue that the bucket says is held. */
+export async function lookAtHolder(
+  { sql }: Twin,
+  issueId: string,
+  holder: LockEntry,
+  asking: LockEntry,
+): Promise<LockOutcome> {
   const value = Buffer.from(JSON.stringify({ holder, waiters: [] }));
   const bucket = {
     get: () => Promise.resolve({ key: "", value, revision: 1 }),
@@ -231,10 +239,11 @@ const locks: Operation = async (scene) => {
     update: () => Promise.resolve(2),
     remove: () => Promise.resolve(true),
   };
-  const issueLocks = new IssueLocks(bucket as unknown as Bucket, twin.sql);
-  await issueLocks.acquire(issueId, entry());
+  const issueLocks = new IssueLocks(bucket as unknown as Bucket, sql);
+  const { outcome } = await issueLocks.acquire(issueId, asking);
   await issueLocks.repair(issueId);
-};
+  return outcome;
+}
 
 const settle: Operation = async (scene) => {
   const owed = createOwedReleases(scene.twin.sql, still, logger);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createRandom } from "../simulation/machine/random.js";
 import { handlers } from "../simulation/store/statements/handlers.js";
 import { statementNames } from "./store-names.js";
-import { commitRows, operate } from "./store-operations.js";
+import { commitRows, lookAtHolder, operate } from "./store-operations.js";
 import type { Scene } from "./store-operations.js";
 import { poisons, rowSetOf } from "./store-poison.js";
 import { createScene } from "./store-scene.js";
@@ -97,6 +97,36 @@ describe("chosen cases", () => {
     await twin.compareTables();
   });
 
+  test("a holder lives by its run, by its wake, or by what is not applied yet", async () => {
+    const { twin, rows } = scene;
+    const issueId = rows.cast.issueIds[2]!;
+    const { generation, cursor_seq: sequence } = twin.store.tables.partitions.get(0)!;
+    const of = { companyId: rows.cast.companyId, agentId: rows.cast.agentIds[0]! };
+    const applied = { ...of, partition: 0, generation, sequence, requestedAtMs: 1 };
+    const entry = (runId: string, requestId: string) => ({ ...applied, runId, requestId });
+    const asks = (holder: ReturnType<typeof entry>) =>
+      lookAtHolder(twin, issueId, holder, entry(rows.uuid(), rows.uuid()));
+    const row = { company_id: of.companyId, agent_id: of.agentId, partition: 0, wake_id: "wake" };
+    const place = { ...row, generation, stream_seq: 1 };
+    const lives = async (fields: object): Promise<boolean> => {
+      const id = rows.uuid();
+      await twin.insert("heartbeat_runs", { ...place, id, issue_id: issueId, ...fields });
+      return (await asks(entry(id, rows.uuid()))) === "waiting";
+    };
+    expect(await lives({ phase: "queued" })).toBe(false);
+    expect(await lives({ phase: "waiting" })).toBe(true);
+    expect(await lives({ phase: "waiting", issue_id: null })).toBe(false);
+    expect(await lives({ phase: "running", holds_issue: true })).toBe(true);
+    const id = rows.uuid();
+    const wake = { ...place, id, issue_id: issueId, source: "timer", waits: true };
+    await twin.insert("agent_wakeup_requests", wake);
+    expect(await asks(entry(rows.uuid(), id))).toBe("waiting");
+    const unknown = entry(rows.uuid(), rows.uuid());
+    expect(await asks(unknown)).toBe("held");
+    expect(await asks({ ...unknown, sequence: sequence + 1 })).toBe("waiting");
+    expect(await asks({ ...unknown, generation: generation + 1, sequence: 0 })).toBe("waiting");
+  });
+
   test("secrets: known, revoked, of an issue, of nobody, of another claim", async () => {
     const { question, good, revoked, ask } = await createSecretScene(scene);
     const refs = (secretId: string, version: number | "latest") => ({
@@ -117,7 +147,7 @@ describe("chosen cases", () => {
     const { twin, rows } = scene;
     const agent_id = rows.cast.agentIds[0]!;
     const company_id = rows.cast.companyId;
-    for (const days of [1, 6, 8, 29, 31]) {
+    for (const days of [0.9, 1.1, 6.9, 7.1, 29.9, 30.1]) {
       const created_at = Date.now() - days * dayMs;
       const wake_id = `${days} days`;
       await twin.insert("wake_verdicts", {
@@ -129,10 +159,10 @@ describe("chosen cases", () => {
       });
       // An id beyond those that the sequence gives.
       const letter = {
-        id: 1_000_000 + days,
+        id: 1_000_000 + Math.ceil(days),
         partition: 0,
         generation: 1,
-        stream_seq: days,
+        stream_seq: Math.ceil(days),
         kind: "wake",
       };
       await twin.insert("dead_letters", { ...letter, stage: "decode", reason: "old", created_at });
@@ -144,7 +174,7 @@ describe("chosen cases", () => {
     }
     await removeOld(twin.sql);
     await twin.compareTables();
-    expect(twin.store.tables.hosts.size).toBe(0);
+    expect(twin.store.tables.hosts.size).toBe(1);
   });
 
   test("a run of a deleted agent stays until the last of its events is gone", async () => {

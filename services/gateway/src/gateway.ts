@@ -38,6 +38,9 @@ import { createWakeSubmitter } from "./wake-submitter.js";
 /** The gateway's own inboxes: no other service's credentials reach them. */
 const inboxPrefix = "_INBOX_gateway";
 
+/** Below the 2 s in which somebody without an answer should know at least that. */
+const connectionWaitMs = 1_500;
+
 /**
  * Starts to serve. `ready.http` is the base URL.
  * @throws RuntimeError when NATS or Postgres is away, or the schema is not this version's.
@@ -47,6 +50,8 @@ export async function startGateway(config: GatewayConfig, logger: Logger): Promi
     url: config.DATABASE_URL,
     name: "reveille-gateway",
     size: config.REVEILLE_DATABASE_POOL,
+    // Requests hold a connection for milliseconds: who got none by then does better to ask again, perhaps elsewhere.
+    waitMs: connectionWaitMs,
     onError: (error) => logger.warn({ err: error }, "a database connection broke"),
   });
   let bus: NatsBus | undefined;

@@ -32,6 +32,8 @@ export interface PoolOptions {
   name: string;
   /** Connections at most. */
   size: number;
+  /** How long somebody waits for a connection, free or new: 5 s by default. A database that does not answer by then is reported, and asked again. */
+  waitMs?: number;
   /** 2,000 ms by default: below the 3 s lease of a host. */
   idleInTransactionTimeoutMs?: number;
   /** 10 s by default; lock waits get a third of it. */
@@ -54,8 +56,7 @@ export function createPool(options: PoolOptions): Pool {
     connectionString: options.url,
     application_name: options.name,
     max: options.size,
-    // 5 s: a database that does not answer by then is reported, and asked again.
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: options.waitMs ?? 5_000,
     idleTimeoutMillis: 60_000,
     statement_timeout: statementTimeoutMs,
     lock_timeout: Math.ceil(statementTimeoutMs / 3),

@@ -17,7 +17,11 @@ export interface WholeSystem {
   /** A pool on the system's own database, to look at what is left behind. */
   readonly database: pg.Pool;
   /** Calls the API below `/api`; the answer's status and JSON, whatever it is. */
-  call(method: string, path: string, body?: object): Promise<{ status: number; body: Row }>;
+  readonly call: (
+    method: string,
+    path: string,
+    body?: object,
+  ) => Promise<{ status: number; body: Row }>;
   stop(): Promise<void>;
 }
 export type Row = Record<string, unknown>;

@@ -139,6 +139,10 @@ function isSqlError(error: unknown): boolean {
   let at = error;
   while (at instanceof Error && at.cause instanceof Error) at = at.cause;
   return (
-    at instanceof Error && ("severity" in at || "syscall" in at || /timeout/i.test(at.message))
+    at instanceof Error &&
+    ("severity" in at ||
+      "syscall" in at ||
+      // The driver's own words for a session that is gone.
+      /timeout|connection terminated|not queryable/i.test(at.message))
   );
 }

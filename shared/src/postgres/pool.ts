@@ -72,6 +72,9 @@ export function createPool(options: PoolOptions): Pool {
     delete error.client;
     options.onError?.(error);
   });
+  // A session that the server ends while somebody has it, between two statements of a transaction, says so to nobody else: without a
+  // listener that ends the process. Whoever has it learns it from the next statement.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;
 }
 

@@ -159,8 +159,9 @@ async function open(options: BusOptions): Promise<NatsConnection> {
       maxReconnectAttempts: -1,
       // 250 ms: a restarted server is found at once; more services than that would not fit one cluster.
       reconnectTimeWait: 250,
-      // 10 s x 2: half-open connections are noticed within one runner lease.
-      pingInterval: 10_000,
+      // A connection that is cut without a word (half open) is given up after two unanswered pings, 4 to 6 s after the cut: 14 s before
+      // a runner's guard ends its agents (20 s), and for half a message a second.
+      pingInterval: 2_000,
       maxPingOut: 2,
       timeout: options.connectTimeoutMs ?? 10_000,
       ...(tls ? { tls: {} } : {}),

@@ -46,15 +46,18 @@ export interface WorkQueueOptions {
   /** The stream or consumer is missing; called with growing pauses until pulls are answered again. */
   onMissing: () => void;
   onFound?: () => void;
-  /** How long one pull waits in the server. 30 s: a pull a lane and half minute when nothing comes. */
+  /**
+   * How long one pull waits in the server. 6 s: for so long a runner that was cut off without a word (half open) is still given
+   * work, which comes again after `ack_wait`; and it is a message in six seconds when nothing comes.
+   */
   pullMs?: number;
   clock?: Clock;
 }
 
 /** Four pulls: new demand is asked for at once while older pulls are still filling; `max_waiting` (512) allows 128 runners. */
 const laneCount = 4;
-/** The server's sign of life on a waiting pull. Two missed ones (6 s, the time of an election in a cluster) are a lost pull. */
-const heartbeatMs = 3_000;
+/** The server's sign of life on a waiting pull. Two missed ones (4 s, the time of an election in a cluster) are a lost pull. */
+const heartbeatMs = 2_000;
 /** First and longest pause after "no such consumer". */
 const missingPauseMs = { first: 250, max: 2_000 } as const;
 
@@ -94,7 +97,7 @@ class LanedQueue implements WorkQueue {
     this.#bus = bus;
     this.#clock = options.clock ?? systemClock;
     this.#options = options;
-    this.#pullMs = options.pullMs ?? 30_000;
+    this.#pullMs = options.pullMs ?? 6_000;
     this.#pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
     this.#lanes = Array.from({ length: laneCount }, () => {
       const lane = { remaining: 0, heardAt: 0, expiresAt: 0, pausedUntil: 0 } as Lane;

@@ -27,10 +27,16 @@ export function reportText(report: Report, { details }: { details: boolean }): s
   const { seeds, findings, wallMs, cpuMs, simulatedMs, steps, processStarts, faults } = report;
   const lines = findings.flatMap((finding, at) => findingText(finding, details || at === 0));
   for (const { file, called, functions, missed } of report.coverage ?? [])
-    lines.push(`${file}: ${called} of ${functions} functions${missed.length > 0 ? `, not ${missed.join(", ")}` : ""}`);
+    lines.push(
+      `${file}: ${called} of ${functions} functions${missed.length > 0 ? `, not ${missed.join(", ")}` : ""}`,
+    );
   if (details) lines.push(`fingerprint ${report.hash}`);
   lines.push(
-    `faults: ${Object.entries(faults).map(([kind, count]) => `${kind} ${count}`).join(", ") || "none"}`,
+    `faults: ${
+      Object.entries(faults)
+        .map(([kind, count]) => `${kind} ${count}`)
+        .join(", ") || "none"
+    }`,
     `${seeds} seeds, ${findings.length} violations; ${Math.round((seeds * 60_000) / wallMs)} seeds a minute ` +
       `(${(cpuMs / seeds).toFixed(1)} ms of processor each), ${(simulatedMs / seeds / 1_000).toFixed(1)} s simulated, ` +
       `${Math.round(steps / seeds)} events and ${(processStarts / seeds).toFixed(1)} agent processes a seed`,
@@ -42,5 +48,9 @@ function findingText(finding: SeedFinding, details: boolean): string[] {
   const { seed, invariant, what, atMs } = finding;
   const title = `seed ${seed}: ${invariant} at ${(atMs / 1_000).toFixed(3)} s: ${what}`;
   if (!details) return [title];
-  return [...finding.lines, ...finding.faults.map((fault) => `planned: ${JSON.stringify(fault)}`), title];
+  return [
+    ...finding.lines,
+    ...finding.faults.map((fault) => `planned: ${JSON.stringify(fault)}`),
+    title,
+  ];
 }

@@ -39,13 +39,30 @@ export interface SeedRange {
   /** End with the first finding. */
   first: boolean;
   linesMax: number;
+  onFinding?: (finding: SeedFinding) => void;
 }
 
-export async function runSeeds({ from, count, first, linesMax }: SeedRange): Promise<Report> {
+export async function runSeeds({
+  from,
+  count,
+  first,
+  linesMax,
+  onFinding,
+}: SeedRange): Promise<Report> {
   const { runSeed } = await import("./world/world.js");
   const began = performance.now();
   const cpu = process.cpuUsage();
-  const report: Report = { seeds: 0, findings: [], wallMs: 0, cpuMs: 0, simulatedMs: 0, steps: 0, processStarts: 0, faults: {}, hash: "" };
+  const report: Report = {
+    seeds: 0,
+    findings: [],
+    wallMs: 0,
+    cpuMs: 0,
+    simulatedMs: 0,
+    steps: 0,
+    processStarts: 0,
+    faults: {},
+    hash: "",
+  };
   for (let seed = from; seed < from + count; seed += 1) {
     const { finding, lines, scenario, ...run } = await runSeed(seed, { linesMax });
     report.seeds += 1;
@@ -54,8 +71,11 @@ export async function runSeeds({ from, count, first, linesMax }: SeedRange): Pro
     report.simulatedMs += run.simulatedMs;
     report.processStarts += run.processStarts;
     for (const { kind } of scenario.faults) report.faults[kind] = (report.faults[kind] ?? 0) + 1;
-    if (finding) report.findings.push({ seed, ...finding, faults: scenario.faults, lines });
-    if (finding && first) break;
+    if (!finding) continue;
+    const found = { seed, ...finding, faults: scenario.faults, lines };
+    report.findings.push(found);
+    onFinding?.(found);
+    if (first) break;
   }
   report.wallMs = performance.now() - began;
   const used = process.cpuUsage(cpu);

@@ -12,5 +12,8 @@ export const initialize: InitializeHook<{ name: string }> = ({ name }) => {
 export const load: LoadHook = async (url, context, nextLoad) => {
   const loaded = await nextLoad(url, context);
   if (!mutant || !url.endsWith(`/${mutant.file}`)) return loaded;
-  return { ...loaded, source: plant(mutant, String(loaded.source)) };
+  const { source } = loaded;
+  if (source === undefined) throw new Error(`${url} has no source`);
+  const text = typeof source === "string" ? source : new TextDecoder().decode(source);
+  return { ...loaded, source: plant(mutant, text) };
 };

@@ -137,7 +137,9 @@ export function plant(mutant: Mutant, source: string): string {
   for (const [find, put] of mutant.changes) {
     const count = planted.split(find).length - 1;
     if (count !== 1)
-      throw new Error(`mutant ${mutant.name}: ${JSON.stringify(find)} is ${count} times in ${mutant.file}`);
+      throw new Error(
+        `mutant ${mutant.name}: ${JSON.stringify(find)} is ${count} times in ${mutant.file}`,
+      );
     planted = planted.replace(find, () => put);
   }
   return planted;

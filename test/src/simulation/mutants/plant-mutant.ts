@@ -7,7 +7,10 @@ import type { Mutant } from "./mutants.js";
 /** Every later import of the mutant's file sees the bug. @throws Error for an unknown name. */
 export function plantMutant(name: string): Mutant {
   const mutant = mutants.find((known) => known.name === name);
-  if (!mutant) throw new Error(`unknown mutant ${name}; there are: ${mutants.map((known) => known.name).join(", ")}`);
+  if (!mutant)
+    throw new Error(
+      `unknown mutant ${name}; there are: ${mutants.map((known) => known.name).join(", ")}`,
+    );
   register(new URL("loader-hook.js", import.meta.url), { data: { name } });
   return mutant;
 }

@@ -51,7 +51,11 @@ export class AgentBook {
   issue(issueId: string): void {
     const issue = this.#tables.issues.get(issueId);
     const holders = this.#tables.heartbeat_runs.by("runs_issue_holder", issueId);
-    this.#findings.hold(holders.length <= 1, "I11", () => `${holders.length} holders of issue ${issueId}`);
+    this.#findings.hold(
+      holders.length <= 1,
+      "I11",
+      () => `${holders.length} holders of issue ${issueId}`,
+    );
     if (!issue) return;
     const holder = holders[0]?.id ?? null;
     this.#findings.hold(
@@ -79,7 +83,11 @@ export class AgentBook {
     const shows = agent.status === "running";
     const running = runs.some(({ status }) => status === "running");
     const atWork = runs.some(isAtWork);
-    this.#findings.hold(!shows || running, "I20", () => `agent ${agent.id} shows as running without a run`);
+    this.#findings.hold(
+      !shows || running,
+      "I20",
+      () => `agent ${agent.id} shows as running without a run`,
+    );
     this.#findings.hold(
       !atWork || shows || gates.has(agent.status),
       "I20",
@@ -98,12 +106,14 @@ export class AgentBook {
     this.#findings.hold(
       (state?.total_cost_micros ?? 0) === spent.ofRuns,
       "I18",
-      () => `the runs of agent ${agent.id} cost ${spent.ofRuns}, its total is ${state?.total_cost_micros}`,
+      () =>
+        `the runs of agent ${agent.id} cost ${spent.ofRuns}, its total is ${state?.total_cost_micros}`,
     );
   }
 }
 
 function limitOf({ runtime_config }: AgentRow): number {
-  const heartbeat = (runtime_config as { heartbeat?: { maxConcurrentRuns?: number } } | null)?.heartbeat;
+  const heartbeat = (runtime_config as { heartbeat?: { maxConcurrentRuns?: number } } | null)
+    ?.heartbeat;
   return Math.min(slotsMax, Math.max(1, Math.floor(heartbeat?.maxConcurrentRuns ?? 1)));
 }

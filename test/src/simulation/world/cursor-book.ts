@@ -25,7 +25,11 @@ export class CursorBook {
     const hold = (condition: boolean, invariant: string, text: string): void =>
       this.#findings.hold(condition, invariant, what(text));
     hold(Number(before?.epoch) === move.epoch, "I13", "an old epoch writes");
-    hold(Number(before?.cursor_seq) === move.fromSeq, "I15", "a batch that was decided on another cursor");
+    hold(
+      Number(before?.cursor_seq) === move.fromSeq,
+      "I15",
+      "a batch that was decided on another cursor",
+    );
     hold(move.toSeq > move.fromSeq, "I15", "a cursor that does not move forward");
   }
 }

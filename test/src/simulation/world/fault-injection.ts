@@ -8,13 +8,19 @@ import type { Ground } from "./ground.js";
 import type { Publisher } from "./publisher.js";
 import type { Loss } from "./rest.js";
 import type { RunnerPlace } from "./runner-place.js";
-import type { Fault, Target } from "./scenario-faults.js";
+import type { BatchStatement, Fault, Target } from "./scenario-faults.js";
 
 export interface Fleet {
   hosts: readonly ActorHost[];
   runners: readonly RunnerPlace[];
   publishers: readonly Publisher[];
 }
+
+type FaultAt = Extract<Fault, { statement: BatchStatement }>;
+const statements: Readonly<Record<BatchStatement, ReadonlySet<string>>> = {
+  read: new Set(["load_agents", "batch_verdicts", "batch_issues", "batch_sessions"]),
+  commit: new Set(["commit_batch"]),
+};
 
 /** Copies of the server's store are taken so often while one of them may be gone back to, ms. */
 const snapshotEveryMs = 100;
@@ -56,9 +62,14 @@ export class FaultInjection {
           this.#calmSinceMs = loop.nowMs;
         });
       });
-    const last = Math.max(0, ...scenario.faults.filter(({ kind }) => kind === "nats-rolled-back").map(({ atMs }) => atMs));
+    const last = Math.max(
+      0,
+      ...scenario.faults.filter(({ kind }) => kind === "nats-rolled-back").map(({ atMs }) => atMs),
+    );
     for (let atMs = snapshotEveryMs; atMs < last; atMs += snapshotEveryMs)
-      loop.schedule(atMs, () => this.#snapshots.push({ atMs: loop.nowMs, store: nats.faults.save() }));
+      loop.schedule(atMs, () =>
+        this.#snapshots.push({ atMs: loop.nowMs, store: nats.faults.save() }),
+      );
   }
 
   #do(fault: Fault): () => void {
@@ -75,6 +86,22 @@ export class FaultInjection {
           process.freeze();
           return () => process.thaw();
         });
+      case "kill-at": {
+        const place = this.#fleet.hosts[fault.target.at]!;
+        return this.#at(
+          fault,
+          () => place.kill(),
+          () => (place.process ? undefined : place.start()),
+        );
+      }
+      case "freeze-at": {
+        const process = this.#processOf(fault.target);
+        return this.#at(
+          fault,
+          () => process?.freeze(),
+          () => process?.thaw(),
+        );
+      }
       case "cut":
         return this.#with(fault.target, (process) => {
           faults.partition(process);
@@ -85,7 +112,10 @@ export class FaultInjection {
       case "reset":
         return this.#with(fault.target, (process) => (faults.cut(process), nothing));
       case "lost":
-        return this.#with(fault.target, (process) => (faults.loseNext(process, fault.way, fault.count), nothing));
+        return this.#with(
+          fault.target,
+          (process) => (faults.loseNext(process, fault.way, fault.count), nothing),
+        );
       case "nats-down":
         faults.kill();
         return () => faults.start();
@@ -104,7 +134,9 @@ export class FaultInjection {
         return () => faults.start(back.store);
       }
       case "bucket-wiped":
-        faults.deleteStream(`KV_${fault.bucket === "issue-locks" ? names.issueLocks : names.runnerLeases}`);
+        faults.deleteStream(
+          `KV_${fault.bucket === "issue-locks" ? names.issueLocks : names.runnerLeases}`,
+        );
         return nothing;
       case "readers-lost":
         faults.deleteReaders(names.mailbox);
@@ -132,6 +164,24 @@ export class FaultInjection {
           for (const publisher of this.#fleet.publishers) publisher.twice = 0;
         };
     }
+  }
+
+  /** Arms the store: once, when it carries out such a statement of this process. */
+  #at({ target, statement }: FaultAt, act: () => void, undo: () => void): () => void {
+    const { witness, trace, loop } = this.#ground;
+    const name = this.#processOf(target)?.name;
+    if (name === undefined) return () => undefined;
+    const armed = (who: string, executed: string): void => {
+      if (who !== name || !statements[statement].has(executed)) return;
+      witness.onStatement.delete(armed);
+      trace.note(loop.nowMs, "fault", `strikes ${who} at`, executed);
+      act();
+    };
+    witness.onStatement.add(armed);
+    return () => {
+      witness.onStatement.delete(armed);
+      undo();
+    };
   }
 
   /** What JetStream has acknowledged since `fromMs` is gone. */

@@ -53,7 +53,11 @@ export class ProcessBook {
     const others = this.live;
     this.#starts += 1;
     const hold = (condition: boolean, invariant: string, what: string): void =>
-      this.#findings.hold(condition, invariant, () => `${what}: run ${key}, claim ${process.claimId}`);
+      this.#findings.hold(
+        condition,
+        invariant,
+        () => `${what}: run ${key}, claim ${process.claimId}`,
+      );
     hold(this.#goes.has(process.claimId), "I5", "a process starts without a committed go");
     hold(!this.#started.has(key), "I5", "a second process starts for an attempt");
     hold(

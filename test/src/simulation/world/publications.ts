@@ -74,7 +74,12 @@ export function publicationOf(sender: Sender, operation: Operation): Publication
 }
 
 /** A message to one agent's mailbox. */
-export function toAgent(sender: Sender, agent: number, kind: MailboxKind, body: object): Publication {
+export function toAgent(
+  sender: Sender,
+  agent: number,
+  kind: MailboxKind,
+  body: object,
+): Publication {
   const { id, companyId } = sender.scenario.agents[agent]!;
   return {
     companyId,
@@ -162,6 +167,9 @@ function withSlots({ scenario }: Sender, agent: number, maxConcurrentRuns: numbe
 /** The agent's configuration without a timer: what rests has nothing that wakes it. */
 export function withoutTimer({ scenario }: Sender, agent: number): object {
   const { runtimeConfig } = scenario.agents[agent]!;
-  const { intervalSec: _timer, ...heartbeat } = runtimeConfig["heartbeat"] as Record<string, unknown>;
+  const { intervalSec: _timer, ...heartbeat } = runtimeConfig["heartbeat"] as Record<
+    string,
+    unknown
+  >;
   return { runtimeConfig: { ...runtimeConfig, heartbeat } };
 }

@@ -50,9 +50,15 @@ export class Publisher {
     const sent: Sent = { ...publication, acceptedAtMs: null, tries: 0, verdict: null };
     const place = this.sent.push(sent) - 1;
     const { trace, loop, random } = this.#ground;
-    trace.note(loop.nowMs, this.process.name, "publishes", `${place} ${sent.subject} ${text(sent)}`);
+    trace.note(
+      loop.nowMs,
+      this.process.name,
+      "publishes",
+      `${place} ${sent.subject} ${text(sent)}`,
+    );
     void this.#untilStored(sent, place);
-    if (random.chance(this.twice)) this.process.later(random.below(400), () => void this.#once(sent, place));
+    if (random.chance(this.twice))
+      this.process.later(random.below(400), () => void this.#once(sent, place));
   }
 
   async #untilStored(sent: Sent, place: number): Promise<void> {
@@ -65,13 +71,20 @@ export class Publisher {
     const { loop, trace } = this.#ground;
     sent.tries += 1;
     try {
-      const options = sent.wake ? { headers: { [headers.replyTo]: `${this.#inbox}.${place}` } } : {};
+      const options = sent.wake
+        ? { headers: { [headers.replyTo]: `${this.#inbox}.${place}` } }
+        : {};
       const ack = await this.#stored.publish(sent.subject, sent.data, options);
       sent.acceptedAtMs ??= loop.nowMs;
       trace.note(loop.nowMs, this.process.name, "accepted", `${place} at ${ack?.seq}`);
       return true;
     } catch (error) {
-      trace.note(loop.nowMs, this.process.name, "not accepted", `${place} ${(error as Error).message}`);
+      trace.note(
+        loop.nowMs,
+        this.process.name,
+        "not accepted",
+        `${place} ${(error as Error).message}`,
+      );
       return false;
     }
   }

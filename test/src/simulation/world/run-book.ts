@@ -56,7 +56,11 @@ export class RunBook {
     if (before === run) return;
     this.#known.set(run.id, run);
     const hold = (condition: boolean, invariant: string, what: string): void =>
-      this.#findings.hold(condition, invariant, () => `${what}: run ${run.id}, ${said(before)} to ${said(run)}`);
+      this.#findings.hold(
+        condition,
+        invariant,
+        () => `${what}: run ${run.id}, ${said(before)} to ${said(run)}`,
+      );
     if (before && isOver(before.status)) {
       hold(
         finalColumns.every((column) => same(before[column], run[column])),
@@ -73,11 +77,27 @@ export class RunBook {
       "I10",
       "a run that is half over",
     );
-    hold(!run.holds_issue || (run.issue_id !== null && hasSlot(run)), "I11", "a lock is held without a slot");
-    hold(!over || run.started_at === null || run.finished_at! >= run.started_at, "I21", "an end before its start");
+    hold(
+      !run.holds_issue || (run.issue_id !== null && hasSlot(run)),
+      "I11",
+      "a lock is held without a slot",
+    );
+    hold(
+      !over || run.started_at === null || run.finished_at! >= run.started_at,
+      "I21",
+      "an end before its start",
+    );
     const last = this.#events.get(run.id);
-    hold(run.last_event_seq === (last?.seq ?? 0), "I7", "the number of the last event is not theirs");
-    hold(over === (last?.closing ?? false), "I7", "an end without its closing event, or the event without the end");
+    hold(
+      run.last_event_seq === (last?.seq ?? 0),
+      "I7",
+      "the number of the last event is not theirs",
+    );
+    hold(
+      over === (last?.closing ?? false),
+      "I7",
+      "an end without its closing event, or the event without the end",
+    );
     this.#goes(before, run, agent, hold);
     this.#processEnds(before, run, hold);
   }
@@ -88,24 +108,40 @@ export class RunBook {
     const what = (): string => `run ${runId}: event ${seq} (${eventType}) after ${last?.seq ?? 0}`;
     this.#findings.hold(seq === (last?.seq ?? 0) + 1, "I7", what);
     this.#findings.hold(!last?.closing, "I7", () => `after its closing event, ${what()}`);
-    const closing =
-      eventType === "error" || overMessage.test(message ?? "");
+    const closing = eventType === "error" || overMessage.test(message ?? "");
     this.#events.set(runId, { seq, closing });
   }
 
   #goes(before: RunRow | undefined, run: RunRow, agent: AgentRow | undefined, hold: Hold): void {
     if (isAtWork(run)) {
-      hold(run.status === "running" && run.started_at !== null && run.log_ref !== null, "I5", "a run at work without its start");
-      const sameAttempt = before !== undefined && isAtWork(before) && before.attempt === run.attempt;
-      hold(!sameAttempt || before.claim_id === run.claim_id, "I5", "two claims have the go of one attempt");
+      hold(
+        run.status === "running" && run.started_at !== null && run.log_ref !== null,
+        "I5",
+        "a run at work without its start",
+      );
+      const sameAttempt =
+        before !== undefined && isAtWork(before) && before.attempt === run.attempt;
+      hold(
+        !sameAttempt || before.claim_id === run.claim_id,
+        "I5",
+        "two claims have the go of one attempt",
+      );
       if (!sameAttempt) {
         if (run.claim_id !== null) this.#processes.committedGo(run.claim_id);
-        hold(run.phase === "cancelling" || agent === undefined || !closedGates.has(agent.status), "I20", `a go for an agent that is ${agent?.status}`);
+        hold(
+          run.phase === "cancelling" || agent === undefined || !closedGates.has(agent.status),
+          "I20",
+          `a go for an agent that is ${agent?.status}`,
+        );
       }
     }
     const attempts = run.attempt - (before?.attempt ?? 0);
     hold(attempts === 0 || attempts === 1, "I5", "attempts are not counted one by one");
-    hold(before === undefined || before.started_at === null || before.started_at === run.started_at, "I10", "the start changes");
+    hold(
+      before === undefined || before.started_at === null || before.started_at === run.started_at,
+      "I10",
+      "the start changes",
+    );
   }
 
   /** What leaves a process behind must not say that it is over, nor be tried again. */
@@ -122,6 +158,7 @@ export class RunBook {
 
 type Hold = (condition: boolean, invariant: string, what: string) => void;
 const overMessage = /^run (succeeded|failed|cancelled|timed_out)$/;
-const same = (a: unknown, b: unknown): boolean => a === b || JSON.stringify(a) === JSON.stringify(b);
+const same = (a: unknown, b: unknown): boolean =>
+  a === b || JSON.stringify(a) === JSON.stringify(b);
 const said = (run: RunRow | undefined): string =>
   run ? `${run.status}/${run.phase}/attempt ${run.attempt}` : "none";

@@ -73,7 +73,10 @@ export class RunnerPlace {
       newGuard: () => this.#newGuard(),
       connect: (of) => nats.connect(of, { inboxPrefix: "_INBOX_runner" }),
       logger,
-      config: simRunnerConfig(process.name, { slots: scenario.runners[this.#place]!.slots, drainMs: 1_500 }),
+      config: simRunnerConfig(process.name, {
+        slots: scenario.runners[this.#place]!.slots,
+        drainMs: 1_500,
+      }),
       adapters: agentAdapters(["process"], (context) => this.#plan(context)),
       newId: () => idOf(scenario.seed, `runner ${this.#place} ${(this.#ids += 1)}`),
     }).then(

@@ -5,6 +5,9 @@ import type { Fleet } from "./scenario-operations.js";
 /** A process of the fleet, by its place. */
 export type Target = { kind: "host" | "runner" | "guard" | "publisher"; at: number };
 
+/** Statements of a batch, by what they are to it. */
+export type BatchStatement = "read" | "commit";
+
 interface During {
   atMs: number;
   /** Until the world undoes it, ms; 0: it happens once. */
@@ -16,6 +19,8 @@ export type Fault = During &
     /** Asked to end: hands over, drains. Started again afterwards. */
     | { kind: "stop"; target: Target }
     | { kind: "freeze"; target: Target }
+    /** The same at the instant at which the store carries out a statement of a batch: a read, or the commit. */
+    | { kind: "kill-at" | "freeze-at"; target: Target; statement: BatchStatement }
     /** Off the network of NATS, both ways. */
     | { kind: "cut"; target: Target }
     /** Every hop of NATS takes up to so long. */
@@ -47,6 +52,8 @@ export const faultKinds: readonly FaultKind[] = [
   "kill",
   "stop",
   "freeze",
+  "kill-at",
+  "freeze-at",
   "cut",
   "slow",
   "reset",
@@ -83,19 +90,52 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
   const forMs = random.pick([200, 1_000, 2_800, 3_500, 7_000, 14_000]);
   switch (kind) {
     case "kill":
-      return { kind, atMs, forMs: random.pick([50, 1_000, 5_000]), target: anyOf(host, host, runner, guard) };
+      return {
+        kind,
+        atMs,
+        forMs: random.pick([50, 1_000, 5_000]),
+        target: anyOf(host, host, runner, guard),
+      };
     case "stop":
       return { kind, atMs, forMs: random.pick([500, 4_000]), target: anyOf(host, runner) };
     case "freeze":
       return { kind, atMs, forMs, target: anyOf(host, host, runner, guard) };
+    case "kill-at":
+      return {
+        kind,
+        atMs,
+        forMs: random.pick([500, 2_000, 5_000]),
+        target: host(),
+        statement: random.pick(["read", "commit"]),
+      };
+    case "freeze-at":
+      return {
+        kind,
+        atMs,
+        forMs: random.pick([1_000, 5_000, 9_000]),
+        target: host(),
+        statement: random.pick(["read", "commit"]),
+      };
     case "cut":
       return { kind, atMs, forMs, target: anyOf(host, runner) };
     case "slow":
       return { kind, atMs, forMs: random.between(1, 6) * 1_000, hopMaxMs: random.pick([100, 600]) };
     case "reset":
-      return { kind, atMs, forMs: 0, target: anyOf(host, runner, () => ({ kind: "publisher", at: 0 })) };
+      return {
+        kind,
+        atMs,
+        forMs: 0,
+        target: anyOf(host, runner, () => ({ kind: "publisher", at: 0 })),
+      };
     case "lost":
-      return { kind, atMs, forMs: 0, target: anyOf(host, host, runner), way: random.pick(["to-server", "to-client"]), count: random.between(1, 3) };
+      return {
+        kind,
+        atMs,
+        forMs: 0,
+        target: anyOf(host, host, runner),
+        way: random.pick(["to-server", "to-client"]),
+        count: random.between(1, 3),
+      };
     case "nats-down":
     case "nats-frozen":
       return { kind, atMs, forMs };
@@ -106,15 +146,32 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
     case "nats-rolled-back":
       return { kind, atMs, forMs: random.pick([0, 500]), backMs: random.pick([50, 500, 4_000]) };
     case "bucket-wiped":
-      return { kind, atMs, forMs: 0, bucket: random.pick(["issue-locks", "issue-locks", "runner-leases"]) };
+      return {
+        kind,
+        atMs,
+        forMs: 0,
+        bucket: random.pick(["issue-locks", "issue-locks", "runner-leases"]),
+      };
     case "readers-lost":
       return { kind, atMs, forMs: 0 };
     case "store-away":
       return { kind, atMs, forMs: random.pick([200, 2_000, 4_500]) };
     case "answers-lost":
-      return { kind, atMs, forMs: random.between(1, 5) * 1_000, target: host(), share: random.pick([0.1, 0.5]) };
+      return {
+        kind,
+        atMs,
+        forMs: random.between(1, 5) * 1_000,
+        target: host(),
+        share: random.pick([0.1, 0.5]),
+      };
     case "wrong-clock":
-      return { kind, atMs, forMs: random.between(2, 8) * 1_000, target: anyOf(host, runner), byMs: random.pick([-3_600_000, -5_000, 5_000, 3_600_000]) };
+      return {
+        kind,
+        atMs,
+        forMs: random.between(2, 8) * 1_000,
+        target: anyOf(host, runner),
+        byMs: random.pick([-3_600_000, -5_000, 5_000, 3_600_000]),
+      };
     case "duplicates":
       return { kind, atMs, forMs: random.between(1, 5) * 1_000, share: random.pick([0.1, 0.5]) };
   }
@@ -131,8 +188,7 @@ function withoutHalfMachines(faults: readonly Fault[]): Fault[] {
   const kept: Fault[] = [];
   for (const fault of faults) {
     const overlaps = kept.some(
-      (other) =>
-        fault.atMs < other.atMs + other.forMs + apartMs && sameMachine(fault, other),
+      (other) => fault.atMs < other.atMs + other.forMs + apartMs && sameMachine(fault, other),
     );
     if (!overlaps) kept.push(fault);
   }

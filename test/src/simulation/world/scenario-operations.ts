@@ -50,10 +50,19 @@ export function operationsOf(random: Random, fleet: Fleet, untilMs: number): Ope
   // Bursts: half of all that happens, happens at a few moments.
   const moments = Array.from({ length: 3 }, () => random.below(untilMs));
   const operations = Array.from({ length: count }, (_, number) => {
-    const atMs = random.chance(0.5) ? random.pick(moments) + random.below(30) : random.below(untilMs);
+    const atMs = random.chance(0.5)
+      ? random.pick(moments) + random.below(30)
+      : random.below(untilMs);
     return operationOf(random, fleet, { atMs, by: random.below(publishers), number });
   });
-  return operations.sort((a, b) => a.atMs - b.atMs || a.number - b.number);
+  // Who closes a gate opens it again: a company that stays closed shows nothing more.
+  const opened = operations.flatMap((operation): Operation[] => {
+    const later = { ...operation, atMs: operation.atMs + random.between(100, 2_500) };
+    if (operation.kind === "pause") return [{ ...later, kind: "resume", agent: operation.agent }];
+    if (operation.kind !== "company" || operation.status === "active") return [];
+    return [{ ...later, kind: "company", company: operation.company, status: "active" }];
+  });
+  return [...operations, ...opened].sort((a, b) => a.atMs - b.atMs || a.number - b.number);
 }
 
 function operationOf(random: Random, fleet: Fleet, at: At): Operation {
@@ -65,8 +74,10 @@ function operationOf(random: Random, fleet: Fleet, at: At): Operation {
   if (dice < 82) return { ...at, kind: "cost", agent, cost: random.below(4) };
   if (dice < 85) return { ...at, kind: "pause", agent };
   if (dice < 89) return { ...at, kind: "resume", agent };
-  if (dice < 91) return { ...at, kind: random.pick(["cancel-all", "admit", "reset-session"]), agent };
-  if (dice < 93) return { ...at, kind: "configure", agent, maxConcurrentRuns: random.between(1, 3) };
+  if (dice < 91)
+    return { ...at, kind: random.pick(["cancel-all", "admit", "reset-session"]), agent };
+  if (dice < 93)
+    return { ...at, kind: "configure", agent, maxConcurrentRuns: random.between(1, 3) };
   if (dice < 96) {
     const company = random.below(fleet.companies.length);
     return { ...at, kind: "company", company, status: random.pick(["active", "paused"]) };

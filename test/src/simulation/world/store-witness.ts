@@ -12,7 +12,18 @@ import type { Trace } from "./trace.js";
 import { WakeBook } from "./wake-book.js";
 
 /** Where the tables of a batch are among the parameters of `commit_batch`, as the shell's `tableKeys` order them. */
-const at = { newWakes: 0, wakes: 1, newRuns: 2, runs: 3, runEnds: 4, events: 5, costs: 7, agents: 8, issues: 10, cursors: 14 };
+const at = {
+  newWakes: 0,
+  wakes: 1,
+  newRuns: 2,
+  runs: 3,
+  runEnds: 4,
+  events: 5,
+  costs: 7,
+  agents: 8,
+  issues: 10,
+  cursors: 14,
+};
 
 type Records = Record<string, unknown>[];
 
@@ -28,6 +39,8 @@ export class StoreWitness {
   readonly #nowMs: () => number;
   /** The stream was replaced or went back: places in it are no order of time any more. */
   orderIsBroken = false;
+  /** Called when a statement of a process was carried out, whatever came of it. */
+  readonly onStatement = new Set<(who: string, statement: string) => void>();
   /** The last place of a wake of each agent. */
   readonly #places = new Map<string, number>();
 
@@ -46,10 +59,17 @@ export class StoreWitness {
   /** Carries the statement out for a process and judges what it did. @throws what the store throws. */
   execute(who: string, statement: Statement): Answer {
     const batch = statement.name === "commit_batch" ? readBatch(statement.values ?? []) : null;
-    const before = batch?.cursors.map(({ partition }) => this.#store.tables.partitions.get(partition));
+    const before = batch?.cursors.map(({ partition }) =>
+      this.#store.tables.partitions.get(partition),
+    );
     try {
       const answer = this.#store.execute(statement);
-      this.#trace.note(this.#nowMs(), who, statement.name, batch ? String(statement.values?.[at.cursors]) : `${answer.rowCount}`);
+      this.#trace.note(
+        this.#nowMs(),
+        who,
+        statement.name,
+        batch ? String(statement.values?.[at.cursors]) : `${answer.rowCount}`,
+      );
       if (batch) {
         for (const [index, move] of batch.cursors.entries())
           this.#cursors.committed(move, before![index], who);
@@ -59,6 +79,8 @@ export class StoreWitness {
     } catch (error) {
       this.#trace.note(this.#nowMs(), who, `${statement.name} failed:`, (error as Error).message);
       throw error;
+    } finally {
+      for (const call of this.onStatement) call(who, statement.name);
     }
   }
 
@@ -67,14 +89,23 @@ export class StoreWitness {
     const agentIds = new Set<string>();
     const issueIds = new Set<string>();
     for (const cost of batch.costs)
-      this.agents.cost(text(cost["agentId"]), Number(cost["costMicros"] ?? 0), cost["runId"] != null);
+      this.agents.cost(
+        text(cost["agentId"]),
+        Number(cost["costMicros"] ?? 0),
+        typeof cost["runId"] === "string",
+      );
     for (const event of batch.events) {
       this.runs.event(event as unknown as Parameters<RunBook["event"]>[0]);
     }
     for (const id of batch.runIds) {
       const run = tables.heartbeat_runs.get(id);
       if (!run) continue;
-      this.#trace.note(this.#nowMs(), who, "  run", `${run.id} ${run.status} ${run.phase} ${run.attempt}`);
+      this.#trace.note(
+        this.#nowMs(),
+        who,
+        "  run",
+        `${run.id} ${run.status} ${run.phase} ${run.attempt}`,
+      );
       this.runs.changed(run, tables.agents.get(run.agent_id));
       agentIds.add(run.agent_id);
       if (run.issue_id !== null) issueIds.add(run.issue_id);
@@ -97,7 +128,11 @@ export class StoreWitness {
       const agentId = text(wake["agentId"]);
       const place = Number(wake["streamSeq"]);
       const last = first.get(agentId) ?? 0;
-      this.#findings.hold(place > last, "G5", () => `wake ${text(wake["wakeId"])} at ${place} is decided after ${last}`);
+      this.#findings.hold(
+        place > last,
+        "G5",
+        () => `wake ${text(wake["wakeId"])} at ${place} is decided after ${last}`,
+      );
       this.#places.set(agentId, Math.max(place, this.#places.get(agentId) ?? 0));
     }
   }

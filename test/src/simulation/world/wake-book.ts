@@ -33,13 +33,20 @@ export class WakeBook {
       this.#findings.hold(
         condition,
         invariant,
-        () => `${what}: wake ${wake.wake_id} (${wake.id}), ${before?.status ?? "none"} to ${wake.status}`,
+        () =>
+          `${what}: wake ${wake.wake_id} (${wake.id}), ${before?.status ?? "none"} to ${wake.status}`,
       );
     const closed = closedWakeStatuses.has(wake.status);
     hold(closed || openStatuses.has(wake.status), "I3", "an unknown status");
-    hold(closed === (wake.finished_at !== null), "I3", "an end without its time, or the time without an end");
     hold(
-      !before || !closedWakeStatuses.has(before.status) || (before.status === wake.status && before.finished_at === wake.finished_at),
+      closed === (wake.finished_at !== null),
+      "I3",
+      "an end without its time, or the time without an end",
+    );
+    hold(
+      !before ||
+        !closedWakeStatuses.has(before.status) ||
+        (before.status === wake.status && before.finished_at === wake.finished_at),
       "I3",
       "a wake that is closed changes",
     );

@@ -12,6 +12,7 @@ import type { Fleet } from "./fault-injection.js";
 import { Findings } from "./findings.js";
 import type { Finding } from "./findings.js";
 import type { Ground } from "./ground.js";
+import { watchLocks } from "./lock-witness.js";
 import { Patience } from "./patience.js";
 import { Publisher } from "./publisher.js";
 import { publicationOf, toAgent, withoutTimer } from "./publications.js";
@@ -87,7 +88,10 @@ function groundOf(scenario: Scenario): Ground & { sqlFaults: StatementFaults } {
   const findings = new Findings(now);
   const trace = new Trace();
   const { partitions, hopMaxMs } = scenario;
-  const store = createSimStore({ nowMs: () => simulationStartMs + Math.floor(loop.nowMs), partitions });
+  const store = createSimStore({
+    nowMs: () => simulationStartMs + Math.floor(loop.nowMs),
+    partitions,
+  });
   const subjects = createSubjects("rv");
   const hop = (): number => 0.05 + (random.below(1_000) / 1_000) * hopMaxMs;
   const ground = {
@@ -103,6 +107,14 @@ function groundOf(scenario: Scenario): Ground & { sqlFaults: StatementFaults } {
     findings,
     trace,
   };
+  watchLocks({
+    jetstream: ground.nats.jetstream,
+    stream: `KV_${ground.names.issueLocks}`,
+    tables: store.tables,
+    findings,
+    trace,
+    nowMs: now,
+  });
   for (const { id, budgetMonthlyCents } of scenario.companies)
     store.insertCompany({ id, budget_monthly_cents: budgetMonthlyCents });
   for (const agent of scenario.agents)
@@ -113,7 +125,8 @@ function groundOf(scenario: Scenario): Ground & { sqlFaults: StatementFaults } {
       budget_monthly_cents: agent.budgetMonthlyCents,
       next_timer_at: agent.timerAtMs === null ? null : simulationStartMs + agent.timerAtMs,
     });
-  for (const { id, companyId } of scenario.issues) store.insertIssue({ id, company_id: companyId, identifier: id });
+  for (const { id, companyId } of scenario.issues)
+    store.insertIssue({ id, company_id: companyId, identifier: id });
   return ground;
 }
 
@@ -130,7 +143,8 @@ function operate(ground: Ground, { publishers }: Fleet, operation: Operation): v
   const { scenario, subjects, store, loop } = ground;
   const sender = { scenario, subjects, tables: store.tables, nowMs: loop.nowMs };
   const publisher = publishers[operation.by % publishers.length]!;
-  if (operation.kind === "company") return setCompany(ground, publisher, operation.company, operation.status);
+  if (operation.kind === "company")
+    return setCompany(ground, publisher, operation.company, operation.status);
   if (operation.kind === "remove-issue") {
     const issue = store.tables.issues.get(scenario.issues[operation.issue]!.id);
     return issue ? store.write((tables) => tables.issues.delete(issue)) : undefined;
@@ -140,7 +154,12 @@ function operate(ground: Ground, { publishers }: Fleet, operation: Operation): v
 }
 
 /** As a gateway: the row first, then word to every agent that it may go on. */
-function setCompany(ground: Ground, publisher: Publisher, at: number, status: "active" | "paused"): void {
+function setCompany(
+  ground: Ground,
+  publisher: Publisher,
+  at: number,
+  status: "active" | "paused",
+): void {
   const { scenario, subjects, store, loop } = ground;
   const { id } = scenario.companies[at]!;
   store.write((tables) => tables.companies.update(tables.companies.get(id)!, { status }));

@@ -1,0 +1,70 @@
+// The simulation as it runs in every test run: some hundreds of seeds, that a seed is the same whenever it runs, that every module of the
+// shell is in it, and that it finds the bugs that are planted for it.
+import { execFile } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { checkMutant, mutants } from "./mutants/mutants.js";
+import type { Report } from "./seeds.js";
+
+const root = new URL("../../../", import.meta.url);
+const command = fileURLToPath(new URL("test/dist/simulation/command.js", root));
+
+/** The build, as a process of its own: the loader changes what it imports, and nothing else runs beside it. */
+async function simulate(...args: string[]): Promise<Report> {
+  const run = promisify(execFile);
+  const options = { maxBuffer: 64 * 1024 * 1024 };
+  const { stdout } = await run(process.execPath, [command, "--json", ...args], options).catch(
+    // Findings make it fail; what it says is wanted all the same.
+    (error: Error & { stdout?: string }) => {
+      if (error.stdout?.startsWith("{")) return { stdout: error.stdout };
+      throw error;
+    },
+  );
+  return JSON.parse(stdout) as Report;
+}
+const textOf = ({ findings }: Report): string[] =>
+  findings.map(
+    ({ seed, invariant, what }) => `npm run simulate -- --seed ${seed}: ${invariant}: ${what}`,
+  );
+
+test("200 seeds from 1 on: a fleet under faults keeps its promises", async () => {
+  const report = await simulate("--seeds", "200", "--lines", "0");
+  expect(textOf(report)).toEqual([]);
+  expect(report.seeds).toBe(200);
+  // One that runs nothing would be quiet too.
+  expect(report.processStarts).toBeGreaterThan(1_000);
+});
+
+test("two runs of a seed are the same, event for event", async () => {
+  const hash = async (seed: number): Promise<string> => (await simulate("--seed", `${seed}`)).hash;
+  for (const seed of [7, 1_234]) expect(await hash(seed)).toBe(await hash(seed));
+});
+
+/** Cannot be simulated, and why. */
+const notSimulated: Readonly<Record<string, string>> = {
+  "connections.js": "opens the real connections",
+  "health.js": "listens on a real socket; its parts that count are in the state that others keep",
+};
+
+test("every module of the shell has a simulated run", async () => {
+  const { coverage } = await simulate("--seeds", "60", "--coverage", "--lines", "0");
+  const reached = new Map(coverage?.map((module) => [module.file, module]));
+  const folder = "services/agent-actor/dist/shell";
+  const modules = readdirSync(new URL(folder, root)).filter((name) => name.endsWith(".js"));
+  const missed = modules.filter((name) => {
+    const module = reached.get(`${folder}/${name}`);
+    return !module || (module.functions > 0 && module.called === 0);
+  });
+  expect(missed.filter((name) => !(name in notSimulated))).toEqual([]);
+});
+
+test.each(mutants.map((mutant) => [mutant.name, mutant] as const))(
+  "the planted bug %s is found",
+  async (name, mutant) => {
+    checkMutant(mutant, root.href);
+    const report = await simulate("--mutant", name, "--from", `${mutant.seed}`, "--seeds", "60");
+    expect(report.findings.length, `${mutant.what}: not found`).toBe(1);
+  },
+);

@@ -29,6 +29,8 @@ const issueCount = 4;
 const finalCount = 2;
 const busyCount = 6;
 const shortCount = 30;
+/** Longer than any bar of those that use this. */
+const settleMs = 40_000;
 /** Measured: 2 to 3 s; the rest is for a busy machine. */
 const restMs = 60_000;
 
@@ -126,6 +128,7 @@ class WitnessedRuns implements LastingRuns {
       return hit.every((id) => ended.has(id) || (now.get(id) ?? 0) > before.get(id)!);
     };
     await until("each has a new attempt or an end", settled, {
+      timeoutMs: settleMs,
       describe: async () => ({ hit, alive: [...(await this.alive())], logs: cluster.logs() }),
     });
     return { tookMs: performance.now() - began, hit };

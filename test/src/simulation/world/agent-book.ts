@@ -24,6 +24,7 @@ export class AgentBook {
     this.#tables = tables;
   }
 
+  /** What processes may be there at once: the largest limit that was ever seen, or slots that were ever given. */
   largestLimit(agentId: string): number {
     const agent = this.#tables.agents.get(agentId);
     return Math.max(this.#limits.get(agentId) ?? 1, agent ? limitOf(agent) : 1);
@@ -37,12 +38,12 @@ export class AgentBook {
     this.#findings.hold(micros >= 0, "I18", () => `a negative cost of agent ${agentId}`);
   }
 
-  /** The rows of this agent were written. */
-  changed(agentId: string): void {
+  /** The rows of this agent were written; `configured`: its configuration too, perhaps more than once. */
+  changed(agentId: string, configured: boolean): void {
     const agent = this.#tables.agents.get(agentId);
     if (!agent || agent.deleted_at !== null) return;
     const runs = this.#tables.heartbeat_runs.by("live", agentId);
-    this.#slotsFit(agent, runs);
+    this.#slotsFit(agent, runs, configured);
     this.#statusFits(agent, runs);
     this.#moneyFits(agent);
   }
@@ -65,15 +66,16 @@ export class AgentBook {
     );
   }
 
-  #slotsFit(agent: AgentRow, runs: readonly RunRow[]): void {
+  #slotsFit(agent: AgentRow, runs: readonly RunRow[], configured: boolean): void {
     const slots = runs.filter(hasSlot).length;
     const limit = limitOf(agent);
     const before = this.#slots.get(agent.id) ?? { taken: 0, limit };
-    this.#limits.set(agent.id, this.largestLimit(agent.id));
+    this.#limits.set(agent.id, Math.max(this.largestLimit(agent.id), slots));
     this.#slots.set(agent.id, { taken: slots, limit });
-    // A lowered limit takes nobody's slot away, and one batch may give a slot and lower the limit.
+    // A lowered limit takes nobody's slot away, and one batch may raise the limit, give slots and lower it.
+    const between = configured ? slotsMax : 0;
     this.#findings.hold(
-      slots <= Math.max(limit, before.limit, before.taken),
+      slots <= Math.max(limit, before.limit, before.taken, between),
       "I2",
       () => `${slots} slots of agent ${agent.id}, which may have ${limit}`,
     );

@@ -116,7 +116,7 @@ export class StoreWitness {
     }
     for (const id of batch.agentIds) agentIds.add(id);
     for (const id of batch.issueIds) issueIds.add(id);
-    for (const id of agentIds) this.agents.changed(id);
+    for (const id of agentIds) this.agents.changed(id, batch.configured.has(id));
     for (const id of issueIds) this.agents.issue(id);
     if (!this.orderIsBroken) this.#inOrder(batch.newWakes);
   }
@@ -146,6 +146,8 @@ interface Batch {
   wakeIds: readonly string[];
   agentIds: readonly string[];
   issueIds: readonly string[];
+  /** Agents whose configuration it writes. */
+  configured: ReadonlySet<string>;
   cursors: readonly CursorMove[];
 }
 
@@ -155,17 +157,20 @@ function readBatch(values: readonly unknown[]): Batch {
     return json === "[]" ? [] : (JSON.parse(json) as Records);
   };
   const ids = (...places: number[]): string[] =>
-    places.flatMap((place) => records(place).map((record) => text(record["id"])));
+    places.flatMap((place) => records(place).map(idOf));
   const newWakes = records(at.newWakes);
+  const agents = records(at.agents);
   return {
     newWakes,
     events: records(at.events),
     costs: records(at.costs),
     runIds: ids(at.newRuns, at.runs, at.runEnds),
-    wakeIds: [...newWakes.map((wake) => text(wake["id"])), ...ids(at.wakes)],
-    agentIds: ids(at.agents),
+    wakeIds: [...newWakes.map(idOf), ...ids(at.wakes)],
+    agentIds: agents.map(idOf),
+    configured: new Set(agents.filter((agent) => "runtimeConfig" in agent).map(idOf)),
     issueIds: ids(at.issues),
     cursors: records(at.cursors) as unknown as CursorMove[],
   };
 }
+const idOf = (record: Record<string, unknown>): string => text(record["id"]);
 const text = (value: unknown): string => String(value);

@@ -39,11 +39,11 @@ export const agentChecks: readonly Check[] = [
     title: "an agent's last run is over, as it is said, and none of its runs ended later",
     unit: "agents that have run",
     population: "agent_runtime_state where last_run_id is not null",
-    violating: `select s.agent_id as "agentId", s.last_run_id as "lastRunId", s.last_run_status as said, r.status, n.id as "laterRunId", n.finished_at as "laterAt"
-      from agent_runtime_state s join heartbeat_runs r on r.id = s.last_run_id
-      left join lateral (select l.id, l.finished_at from heartbeat_runs l where l.agent_id = s.agent_id and l.started_at is not null
-        and l.finished_at > r.finished_at limit 1) n on true
-      where r.status not in ${over} or r.status is distinct from s.last_run_status or n.id is not null`,
+    violating: `with latest as (
+        select agent_id, max(finished_at) as at from heartbeat_runs where started_at is not null group by agent_id)
+      select s.agent_id as "agentId", s.last_run_id as "lastRunId", s.last_run_status as said, r.status, r.finished_at as "finishedAt", n.at as "laterAt"
+      from agent_runtime_state s join heartbeat_runs r on r.id = s.last_run_id left join latest n on n.agent_id = s.agent_id
+      where r.status not in ${over} or r.status is distinct from s.last_run_status or n.at > r.finished_at`,
   }),
   rowCheck({
     invariant: "I25",
@@ -51,10 +51,12 @@ export const agentChecks: readonly Check[] = [
     unit: "sessions of tasks",
     population: "agent_task_sessions where last_run_id is not null",
     // Runs do not say which type of adapter they had: the agent's own, as long as it was not changed.
-    violating: `select t.agent_id as "agentId", t.task_key as "taskKey", t.last_run_id as "lastRunId", r.status, n.id as "laterRunId"
-      from agent_task_sessions t join heartbeat_runs r on r.id = t.last_run_id join agents a on a.id = t.agent_id ${lastChange("a")}
-      left join lateral (select l.id from heartbeat_runs l where l.agent_id = t.agent_id and l.task_key = t.task_key
-        and a.adapter_type = t.adapter_type and l.started_at > coalesce(u.at, '-infinity') and l.finished_at > r.finished_at limit 1) n on true
-      where r.agent_id <> t.agent_id or r.status not in ${over} or r.task_key is distinct from t.task_key or n.id is not null`,
+    violating: `with latest as (
+        select l.agent_id, l.task_key, max(l.finished_at) as at from heartbeat_runs l join agents a on a.id = l.agent_id ${lastChange("a")}
+        where l.task_key is not null and l.started_at > coalesce(u.at, '-infinity') group by 1, 2)
+      select t.agent_id as "agentId", t.task_key as "taskKey", t.last_run_id as "lastRunId", r.status, r.finished_at as "finishedAt", n.at as "laterAt"
+      from agent_task_sessions t join heartbeat_runs r on r.id = t.last_run_id join agents a on a.id = t.agent_id
+      left join latest n on n.agent_id = t.agent_id and n.task_key = t.task_key and a.adapter_type = t.adapter_type
+      where r.agent_id <> t.agent_id or r.status not in ${over} or r.task_key is distinct from t.task_key or n.at > r.finished_at`,
   }),
 ];

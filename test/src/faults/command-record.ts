@@ -13,9 +13,11 @@ export interface Result {
   readonly passed: boolean;
   /** Of the code that the row depends on. */
   readonly hash: string;
-  /** Tests that ran. */
+  /** Tests that passed. */
   readonly tests: number;
-  /** Why it did not pass; a skipped test is a reason too. */
+  /** Tests that were left out: of the short form only, or impossible on this machine. */
+  readonly skipped?: number;
+  /** Why it did not pass. In the full form a skipped test is a reason too. */
   readonly reason?: string;
 }
 /** By row, then by form, oldest first. */
@@ -76,7 +78,8 @@ export function table(
     const why = passes === 0 && last && !last.passed ? `  ${last.reason ?? "failed"}` : "";
     const count = `${passes}/${times}`.padStart(7);
     const seconds = passes > 0 ? `${(slowestMs / 1_000).toFixed(1)} s`.padStart(8) : "".padStart(8);
-    return `${passes >= times ? "ok  " : "    "}${id.padEnd(4)}${count}${seconds}  ${fault}${why}`;
+    const without = last?.skipped ? `  (${last.skipped} skipped)` : "";
+    return `${passes >= times ? "ok  " : "    "}${id.padEnd(4)}${count}${seconds}  ${fault}${without}${why}`;
   });
   return { lines, complete: counted.every(({ passes }) => passes >= times) };
 }

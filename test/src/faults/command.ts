@@ -131,7 +131,11 @@ async function runRow(files: readonly string[], form: Form, hash: string): Promi
     const tests = found?.numPassedTests ?? 0;
     const skipped = (found?.numTotalTests ?? 0) - tests - (found?.numFailedTests ?? 0);
     return {
-      ...{ at, ms, passed: reason === undefined, hash, tests },
+      at,
+      ms,
+      passed: reason === undefined,
+      hash,
+      tests,
       ...(skipped > 0 ? { skipped } : {}),
       ...(reason ? { reason } : {}),
     };

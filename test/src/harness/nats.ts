@@ -42,10 +42,13 @@ export interface SavedStore {
   readonly folder: string;
 }
 
-export async function startTestNats(options: { prefix?: string } = {}): Promise<TestNats> {
+/** `bin`: the program, for whoever runs outside of vitest; default the one that its global setup has found. */
+export async function startTestNats(
+  options: { prefix?: string; bin?: string } = {},
+): Promise<TestNats> {
   const dir = mkdtempSync(join(tmpdir(), "reveille-nats-"));
   const store = join(dir, "nats", "store");
-  const settings = { dir, bin: natsServerBin(), prefix: options.prefix ?? "rv" };
+  const settings = { dir, bin: options.bin ?? natsServerBin(), prefix: options.prefix ?? "rv" };
   let server: NatsServer = await startNatsServer(settings);
   const { port, monitorPort } = server;
   let saves = 0;

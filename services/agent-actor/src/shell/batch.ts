@@ -82,12 +82,17 @@ async function runItems(
   items: readonly Item[],
   heldElsewhere: Set<string>,
 ): Promise<BatchOutcome> {
+  // A statement was sent whose end nobody knows: it may be written yet.
+  let uncertain = false;
   for (let tries = 0; ; tries += 1) {
     if (!context.trusted()) return { kind: "step-down", reason: "the lease may have ended" };
     try {
-      const outcome = await tryItems(context, items, heldElsewhere);
+      const outcome = await tryItems(context, items, heldElsewhere, uncertain);
       switch (outcome.kind) {
         case "committed":
+          return { kind: "done" };
+        case "overtaken":
+          startAnew(context, items);
           return { kind: "done" };
         case "fenced":
           return { kind: "step-down", reason: "another epoch owns a partition" };
@@ -97,6 +102,7 @@ async function runItems(
         case "rejected":
           return await halve(context, items, heldElsewhere, outcome.reason);
         case "unavailable":
+          uncertain = true;
           context.logger.warn(
             { reason: outcome.reason, tries },
             "the batch could not be committed yet",
@@ -109,6 +115,21 @@ async function runItems(
     // Without limit: the mailbox waits, nothing is dropped. 2 s at most, below the lease.
     await pause(context.clock, Math.min(2_000, 50 * 2 ** Math.min(tries, 6)));
   }
+}
+
+/**
+ * The batch is in Postgres, by an earlier try whose answer was lost and whose decisions are gone: a wake that it
+ * had taken in passes for a repeat now. So its agents are loaded anew, and what it owes is found by reconciling,
+ * which comes before the next message is read.
+ */
+function startAnew({ activations }: BatchContext, items: readonly Item[]): void {
+  for (const { partition, message, read } of items) {
+    if (read.kind === "delivery" && partition.state !== "closed")
+      activations.drop(read.delivery.agentId);
+    partition.advance(message.seq, message.timestampNs);
+  }
+  for (const partition of new Set(items.map((item) => item.partition)))
+    partition.reopen("an earlier try was committed");
 }
 
 /** Finds the message that cannot be committed: it alone becomes a dead letter. */
@@ -136,6 +157,7 @@ async function tryItems(
   context: BatchContext,
   items: readonly Item[],
   heldElsewhere: ReadonlySet<string>,
+  again: boolean,
 ) {
   const deliveries = items.flatMap(({ read }) => (read.kind === "delivery" ? [read.delivery] : []));
   const byAgent = groupByAgent(deliveries);
@@ -175,7 +197,7 @@ async function tryItems(
     else if (read.kind === "invalid-wake") invalidWake(read, message, rows, effects);
   }
   context.failpoint("before-commit");
-  const outcome = await commitBatch(context.pool, rows, cursorsOf(items));
+  const outcome = await commitBatch(context.pool, rows, cursorsOf(items), again);
   if (outcome.kind !== "committed") return outcome;
   context.failpoint("after-commit");
   context.tally.committed(rows.verdicts, rows.deadLetters);

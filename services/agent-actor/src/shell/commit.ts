@@ -24,6 +24,11 @@ export interface CursorMove {
 }
 export type Committed =
   | { kind: "committed" }
+  /**
+   * An earlier statement of the same batch was written after all. It may have been decided on other facts: what
+   * was decided now is void.
+   */
+  | { kind: "overtaken" }
   /** One of the partitions is somebody else's now. */
   | { kind: "fenced" }
   /** Another run holds this issue: the wake is decided again as deferred. */
@@ -184,11 +189,15 @@ const statement = {
     select reveille_fence((select count(*) from moved), $16)`,
 };
 
-/** Writes the batch or nothing. Never throws for what Postgres says. */
+/**
+ * Writes the batch or nothing. Never throws for what Postgres says. `again`: an earlier statement of this batch
+ * has no known end, so cursors that moved do not tell which of the two it was.
+ */
 export async function commitBatch(
   pool: Sql,
   rows: RowSet,
   cursors: readonly CursorMove[],
+  again = false,
 ): Promise<Committed> {
   const { tables } = rows;
   const moves = cursors.map((cursor) => ({ ...cursor, toNs: cursor.toNs.toString() }));
@@ -201,7 +210,8 @@ export async function commitBatch(
     await pool.query({ ...statement, values });
     return { kind: "committed" };
   } catch (error) {
-    return afterFailure(pool, error, cursors);
+    const outcome = await afterFailure(pool, error, cursors);
+    return outcome.kind === "committed" && again ? { kind: "overtaken" } : outcome;
   }
 }
 
@@ -221,7 +231,7 @@ async function afterFailure(
   if (failure.kind === "rejected") {
     if (failure.code !== "RV001")
       return { kind: "rejected", reason: `${failure.code}: ${failure.message}` };
-    return (await wasCommitted(pool, cursors)) ? { kind: "committed" } : { kind: "fenced" };
+    return (await wasCommitted(pool, cursors)) ? { kind: "overtaken" } : { kind: "fenced" };
   }
   try {
     return (await wasCommitted(pool, cursors))

@@ -123,6 +123,25 @@ export const mutants: readonly Mutant[] = [
     seed: 1,
   },
   {
+    name: "believe-second-decision",
+    what: "a batch whose first try was written unseen goes on with what a later try has decided (was shipped)",
+    file: `${shell}/commit.js`,
+    changes: [
+      [
+        '? { kind: "overtaken" } : { kind: "fenced" }',
+        '? { kind: "committed" } : { kind: "fenced" }',
+      ],
+    ],
+    seed: 1,
+  },
+  {
+    name: "forget-granted-lock",
+    what: "a limit stops the run that was granted a lock, and the lock stays with it (was shipped)",
+    file: `${core}/on-grant.js`,
+    changes: [["if (!run) {", "if (!run) return draft.done();\n    if (false) {"]],
+    seed: 1,
+  },
+  {
     name: "believe-late-read",
     what: "a release believes a read that a lagging follower answered (was shipped)",
     file: `${shell}/issue-locks.js`,

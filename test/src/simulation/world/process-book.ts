@@ -22,6 +22,7 @@ export class ProcessBook {
   readonly #started = new Set<string>();
   /** Claims to which a committed statement gave the go. */
   readonly #goes = new Set<string>();
+  readonly #startedRuns = new Set<string>();
   readonly #seenComments = new Set<unknown>();
   #starts = 0;
 
@@ -39,6 +40,10 @@ export class ProcessBook {
   }
   lives(runId: string, attempt: number): boolean {
     return this.#live.has(keyOf({ runId, attempt }));
+  }
+  /** Did any process of it start? */
+  hasStarted(runId: string): boolean {
+    return this.#startedRuns.has(runId);
   }
   /** Was it in the context of a process that started? */
   sawComment(commentId: string): boolean {
@@ -73,6 +78,7 @@ export class ProcessBook {
     const own = others.filter(({ agentId }) => agentId === process.agentId).length + 1;
     hold(own <= this.#slotsOf(process.agentId), "I2", `${own} live processes of one agent`);
     this.#started.add(key);
+    this.#startedRuns.add(process.runId);
     for (const commentId of process.comments) this.#seenComments.add(commentId);
     this.#live.set(key, process);
   }

@@ -215,7 +215,8 @@ function judgeComments({ store, witness, findings }: Ground, sent: readonly Sent
       () => `comment ${commentId} is in no run's context`,
     );
     const stopped = runs.some(({ status }) => status === "cancelled");
-    const started = runs.filter((run) => run.started_at !== null);
+    // One whose go was lost with its runner failed without a process.
+    const started = runs.filter(({ id }) => witness.processes.hasStarted(id));
     findings.hold(
       stopped || started.length === 0 || witness.processes.sawComment(commentId),
       "I19",

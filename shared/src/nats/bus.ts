@@ -159,9 +159,9 @@ async function open(options: BusOptions): Promise<NatsConnection> {
       maxReconnectAttempts: -1,
       // 250 ms: a restarted server is found at once; more services than that would not fit one cluster.
       reconnectTimeWait: 250,
-      // A connection that is cut without a word (half open) is given up after two unanswered pings, 4 to 6 s after the cut: 14 s before
-      // a runner's guard ends its agents (20 s), and for half a message a second.
-      pingInterval: 2_000,
+      // A connection that is cut without a word (half open) is given up after two unanswered pings, 6 to 9 s after the cut: 11 s before
+      // a runner's guard ends its agents (20 s). Shorter, and a narrow link with a few seconds of data before the ping would look cut.
+      pingInterval: 3_000,
       maxPingOut: 2,
       timeout: options.connectTimeoutMs ?? 10_000,
       ...(tls ? { tls: {} } : {}),

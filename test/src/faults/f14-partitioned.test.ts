@@ -19,8 +19,8 @@ import type { Wake } from "../harness/wake-client.js";
 
 /** Of a host, by default; the bar for a takeover is a second more. */
 const hostLeaseMs = 3_000;
-/** Two unanswered pings of 2 s, counted from the next one. */
-const noticedMs = 6_000;
+/** Two unanswered pings of 3 s, counted from the next one. */
+const noticedMs = 9_000;
 /** How long a pull waits in the server, and a delivery for its answer. */
 const pullMs = 6_000;
 const ackWaitMs = 5_000;

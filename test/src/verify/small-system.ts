@@ -27,7 +27,9 @@ export interface SmallSystem {
   readonly historyFile: string;
   readonly witness: Witness;
   readonly folder: string;
-  /** What the checker said while everything was still running. */
+  /** What the checker said, again and again, while there was work; one report each. */
+  readonly duringWork: readonly VerifyReport[];
+  /** What it said at rest, while everything was still running. */
   readonly whileRunning: VerifyReport;
   /** A copy of the database, for one test to break. */
   copy(): Promise<Copy>;
@@ -58,11 +60,14 @@ export async function startSmallSystem(): Promise<SmallSystem> {
   });
   const databaseUrl = system.stack.endpoints.databaseUrl;
   const historyFile = join(folder, "history.ndjson");
-  const pool = createPool({ url: databaseUrl, name: "verify-test", size: 1 });
+  const pool = createPool({ url: databaseUrl, name: "verify-test", size: 3 });
   const bus = await connectBus({ url: nats.serviceUrl, name: "verify-test" });
   try {
     await setRecorder(pool, true);
-    await work(system, witness, (line) => appendFileSync(historyFile, historyLine(line)));
+    const tell = (line: HistoryLine): void => appendFileSync(historyFile, historyLine(line));
+    const duringWork = await reportsDuring(work(system, witness, tell), () =>
+      verify({ database: pool, bus, logs: 5 }),
+    );
     const whileRunning = await verify({
       database: pool,
       bus,
@@ -79,6 +84,7 @@ export async function startSmallSystem(): Promise<SmallSystem> {
       historyFile,
       witness,
       folder,
+      duringWork,
       whileRunning,
       copy: () => copyOf(databaseUrl),
       stop: async () => {
@@ -91,6 +97,22 @@ export async function startSmallSystem(): Promise<SmallSystem> {
     await pool.end();
     await system.stop();
   }
+}
+
+/** Judges one time after the other until the work is done. */
+async function reportsDuring(
+  working: Promise<void>,
+  judge: () => Promise<VerifyReport>,
+): Promise<VerifyReport[]> {
+  let isDone = false;
+  const done = working.finally(() => (isDone = true));
+  const reports: VerifyReport[] = [];
+  try {
+    while (!isDone) reports.push(await judge());
+  } finally {
+    await done;
+  }
+  return reports;
 }
 
 /** Wakes, comments, repeated keys, a cancel, a failure that is tried again, two agents at one issue; until all of it is over. */

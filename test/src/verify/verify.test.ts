@@ -56,6 +56,15 @@ const nothingToSee = new Set([
   "sessions",
 ]);
 
+test("a system at work is clean at every instant at which it is looked at", () => {
+  const { duringWork } = system;
+  expect(duringWork.flatMap(violationTexts)).toEqual([]);
+  // Some looks, and at least one of them at runs that live.
+  expect(duringWork.length).toBeGreaterThan(1);
+  const live = duringWork.map(({ checks }) => checks.find(({ unit }) => unit === "live runs"));
+  expect(Math.max(...live.map((check) => check!.looked))).toBeGreaterThan(0);
+});
+
 test("a system that has come to rest is clean, and nearly every check has looked at something", async () => {
   expect(violationTexts(system.whileRunning)).toEqual([]);
   const report = await verify({ ...everything(), require: 10, canaries: ["nobody-knows-this"] });

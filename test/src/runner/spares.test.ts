@@ -9,6 +9,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newId } from "@reveille/shared/protocol/ids";
+import { systemClock } from "@reveille/shared/runtime/clock";
 import { createLogger } from "@reveille/shared/runtime/log";
 import {
   cut,
@@ -38,6 +39,9 @@ async function outcome(child: ChildProcess): Promise<{ out: Buffer; err: string;
   });
   return { out: Buffer.concat(out), err: Buffer.concat(err).toString(), code };
 }
+
+/** A real tree's first process is a child of this one. */
+const started = (tree: Tree): ChildProcess => tree.start() as ChildProcess;
 
 function ordered(spec: StartSpec): Promise<{ out: Buffer; err: string; code: unknown }> {
   const child = spawn("/bin/sh", [], { cwd: "/", env: {}, stdio: ["pipe", "pipe", "pipe"] });
@@ -131,8 +135,12 @@ describe.skipIf(!withCgroups)("a pool of spares", () => {
     return { lifeline, trees, end, cut: () => cut(lifeline, incarnation) };
   };
   const run = async (tree: Tree) => {
-    const ended = await outcome(tree.start());
-    await untilGone(tree, { tellThem: false, killAfterMs: 0, onStuck: () => undefined });
+    const ended = await outcome(started(tree));
+    await untilGone(tree, systemClock, {
+      tellThem: false,
+      killAfterMs: 0,
+      onStuck: () => undefined,
+    });
     return ended;
   };
 
@@ -178,7 +186,7 @@ describe.skipIf(!withCgroups)("a pool of spares", () => {
     const held = trees.open(newId(), 1, spec);
     expect(held.spare).toBe(true);
     await cutNow();
-    const child = held.start();
+    const child = started(held);
     if (child.exitCode === null && child.signalCode === null) await outcome(child);
     expect(child.signalCode).toBe("SIGKILL");
     expect(() => trees.open(newId(), 1, spec)).toThrow(LifelineGone);

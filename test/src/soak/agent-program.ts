@@ -3,7 +3,7 @@
 //
 // Lines are those of shared/src/evidence/witness.ts. A kernel lock on a descriptor that the whole tree inherits tells when somebody lives
 // who should be dead, grandchildren and killed ones included.
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface AgentManner {
@@ -71,8 +71,10 @@ export interface AgentPrograms {
 /** Programs that write below `folder`. It is to outlive their processes. */
 export function openPrograms(folder: string): AgentPrograms {
   mkdirSync(join(folder, "locks"), { recursive: true });
+  const file = join(folder, "witness.ndjson");
+  writeFileSync(file, "");
   return {
-    file: join(folder, "witness.ndjson"),
+    file,
     config: ({ exclusive, failPercent, costs, longestMs }) => ({
       command: "/bin/sh",
       args: [

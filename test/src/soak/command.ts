@@ -16,6 +16,7 @@ const usage = `usage: npm run soak -- --minutes N [--seed S] [--rate R] [--out F
 /** As a soak is described: three tenants, more agents than slots of a runner, more issues than agents. */
 const size = { companies: 3, agents: 50, issues: 200 };
 const periodMs = 30_000;
+const settleMs = 10_000;
 const undisturbedMs = 60_000;
 /** Shorter ones have no trend, and too few seconds between faults to compare. */
 const barsFromMinutes = 20;
@@ -66,6 +67,7 @@ async function main(): Promise<number> {
     seed,
     periods: Math.max(1, Math.round((minutes * 60_000) / periodMs)),
     periodMs,
+    settleMs,
     undisturbedMs,
     size,
     rate,

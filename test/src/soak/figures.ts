@@ -83,10 +83,12 @@ export async function recoveriesOf(
 /** Sent and decided, of those that waited. */
 async function verdictsOf(database: pg.Pool, sent: readonly SentWake[]): Promise<Waited[]> {
   const { rows } = await database.query<Waited>(
-    `select x.at as "from", extract(epoch from v.created_at)::float8 * 1000 as "to"
+    // By the recorder: rows have the time at which the stream had the wake.
+    `select x.at as "from", extract(epoch from t.at)::float8 * 1000 as "to"
       from unnest($1::uuid[], $2::text[], $3::float8[]) as x(agent, wake, at)
-      join wake_verdicts v on v.agent_id = x.agent and v.wake_id = x.wake
-      where extract(epoch from v.created_at) * 1000 - x.at > $4`,
+      join agent_wakeup_requests w on w.agent_id = x.agent and w.wake_id = x.wake
+      join run_transitions t on t.what = 'wake' and t.subject_id = w.id and t.status_from is null
+      where extract(epoch from t.at) * 1000 - x.at > $4`,
     [
       sent.map(({ agentId }) => agentId),
       sent.map(({ wakeId }) => wakeId),

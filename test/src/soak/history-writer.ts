@@ -1,6 +1,6 @@
 // Owns the outside history of a soak: every operation's lines, appended as they happen, and what of them is still without an end. Knows
 // nothing of how a question is asked.
-import { appendFileSync } from "node:fs";
+import { appendFileSync, writeFileSync } from "node:fs";
 import { historyLine, type HistoryLine } from "@reveille/shared/evidence/history";
 
 /** What an operation is about, without its phase and time. */
@@ -31,7 +31,9 @@ export interface HistoryWriter {
   counts(): Record<string, Record<string, number>>;
 }
 
+/** Begins a new file. */
 export function openHistory(file: string): HistoryWriter {
+  writeFileSync(file, "");
   const phases = new Map<string, { op: string; phase: string }>();
   const undecided = new Map<string, Undecided>();
   const write = (asked: Asked, phase: HistoryLine["phase"], answer: Answer = {}): void => {

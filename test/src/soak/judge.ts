@@ -1,6 +1,9 @@
 // Owns the end of a soak: nothing new comes, everything comes to rest, and the checker judges rows, streams and what was written outside.
 // Knows what was lost by design, and nothing else may be.
+import { spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { violationTexts, type VerifyReport } from "@reveille/shared/verify/report";
 import { verify } from "@reveille/shared/verify/verify";
 import { progressOf } from "../harness/ledger.js";
@@ -25,6 +28,8 @@ export interface Judged {
   history: HistoryWriter;
   population: Population;
   witnessFile: string;
+  /** Where what the command says is kept. */
+  verdictFile: string;
   /** Undecided when a store was lost. */
   losable: readonly Undecided[];
   /** So many runs must have succeeded, or there was nothing to judge. */
@@ -57,8 +62,37 @@ export async function judge(judged: Judged): Promise<Judgement> {
     require: judged.require,
   });
   violations.push(...violationTexts(report), ...(await deadLetters(judged)));
+  const status = await byCommand(judged);
+  const expected = { clean: 0, violated: 1, unchecked: 2 }[report.verdict];
+  if (status !== expected)
+    violations.push(`\`reveille verify\` ended with ${status} where ${expected} was right`);
   violations.push(...(await leftovers(judged)));
   return { violations, report, quietAfterMs, lostByDesign };
+}
+
+const cli = fileURLToPath(new URL("../../../cli/dist/main.js", import.meta.url));
+
+/** The same question as an operator would ask it; its exit status. */
+async function byCommand({ ground, history, witnessFile, verdictFile }: Judged): Promise<number> {
+  const args = ["verify", "--at-rest", "--history", history.file, "--witness", witnessFile];
+  const output = openSync(verdictFile, "w");
+  try {
+    const child = spawn(process.execPath, [cli, ...args, "--logs", "all"], {
+      env: {
+        ...process.env,
+        DATABASE_URL: ground.postgres.url,
+        NATS_URL: ground.nats.url,
+        REVEILLE_SERVICE_NATS_URL: ground.nats.serviceUrl,
+      },
+      stdio: ["ignore", output, output],
+    });
+    return await new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code) => resolve(code ?? -1));
+    });
+  } finally {
+    closeSync(output);
+  }
 }
 
 /** A beat that goes on for ever never comes to rest: behind a gate it leaves nothing. */

@@ -23,6 +23,8 @@ export interface SoakOptions {
   periods: number;
   /** A fault's longest course has to fit: 30 s. */
   periodMs: number;
+  /** Until what the population has caused by itself is over, and everybody is warm. */
+  settleMs: number;
   /** How long nothing is broken at first: what throughput is compared with. */
   undisturbedMs: number;
   size: PopulationSize;
@@ -55,9 +57,6 @@ export interface SoakSummary {
   course: Caused[];
 }
 
-/** Until what the population has caused by itself is over, and everybody is warm. */
-const settleMs = 10_000;
-
 /** @throws Error when the system cannot be started, healed or asked; it is stopped then. */
 export async function soak(options: SoakOptions): Promise<SoakSummary> {
   const { out, say } = options;
@@ -73,7 +72,8 @@ export async function soak(options: SoakOptions): Promise<SoakSummary> {
     const asking = await openAskers(ground.nats.url, () => ground.gateway((turn += 1)), history);
     askers = asking;
     const programs = openPrograms(join(out, "witness"));
-    const random = createRandom(options.seed);
+    // Apart from each other, so that a seed's faults are the same whatever else changes.
+    const random = createRandom(options.seed + 1);
     say("making companies, agents and issues");
     const population = await populate(
       (...question) => asking.ask(...question),
@@ -87,12 +87,11 @@ export async function soak(options: SoakOptions): Promise<SoakSummary> {
     );
     const losable: Undecided[] = [];
     const load = startLoad(asking, population, {
-      seed: random.below(2 ** 31),
+      seed: options.seed + 2,
       rate: options.rate,
       liveRun: () => (live.runs.length > 0 ? random.pick(live.runs) : undefined),
     });
     const { undisturbed, course } = await disturb(ground, options, {
-      seed: random.below(2 ** 31),
       losing: () => {
         losable.push(...history.undecided());
         // Acknowledgements that had arrived and were not read yet.
@@ -108,6 +107,7 @@ export async function soak(options: SoakOptions): Promise<SoakSummary> {
       history,
       population,
       witnessFile: programs.file,
+      verdictFile: join(out, "verdict.txt"),
       losable,
       require: options.require,
     });
@@ -146,8 +146,8 @@ async function record({ postgres }: Ground): Promise<void> {
 /** The quiet beginning, then the faults. */
 async function disturb(
   ground: Ground,
-  { periods, periodMs, undisturbedMs, signal, say }: SoakOptions,
-  { seed, losing }: { seed: number; losing: () => void },
+  { seed, periods, periodMs, settleMs, undisturbedMs, signal, say }: SoakOptions,
+  { losing }: { losing: () => void },
 ): Promise<{ undisturbed: Span; course: Course }> {
   const wait = (ms: number): Promise<void> =>
     pause(ms, undefined, { signal }).catch(() => undefined);

@@ -1,0 +1,42 @@
+// The soak in little, so that it cannot rot: everything of it, with two short periods of faults. Its own time is `npm run soak`.
+import { mkdtempSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { rmSync } from "node:fs";
+import { readHistory } from "@reveille/shared/evidence/history";
+import { soak } from "../soak/soak.js";
+
+/** Both periods have faults with it: a killed host and a cut link among them. */
+const usualSeed = 3;
+
+test("a short soak loses nothing, and tells what it did", async () => {
+  const seed = Number(process.env["REVEILLE_TEST_SEED"] ?? usualSeed);
+  const out = mkdtempSync(join(tmpdir(), "reveille-soak-test-"));
+  onTestFinished(() => rmSync(out, { recursive: true, force: true }));
+  const said: string[] = [];
+  const summary = await soak({
+    seed,
+    periods: 2,
+    periodMs: 10_000,
+    settleMs: 1_000,
+    undisturbedMs: 4_000,
+    size: { companies: 2, agents: 14, issues: 12 },
+    rate: 5,
+    require: 20,
+    out,
+    signal: new AbortController().signal,
+    say: (line) => void said.push(line),
+  });
+  process.stderr.write(`seed ${seed}: ${said.join("; ")}\n`);
+  expect(summary.judgement.violations).toEqual([]);
+  expect(summary.ownEnds).toEqual([]);
+  expect(summary.course.length).toBeGreaterThan(0);
+  expect(summary.judgement.report?.checks.filter(({ status }) => status === "skipped")).toEqual([
+    expect.objectContaining({ reason: "canaries" }),
+  ]);
+  const phases = new Set<string>();
+  for await (const { phase } of readHistory(join(out, "history.ndjson"))) phases.add(phase);
+  expect([...phases]).toEqual(expect.arrayContaining(["invoke", "ok"]));
+  expect(JSON.parse(readFileSync(join(out, "summary.json"), "utf8"))).toMatchObject({ seed });
+});

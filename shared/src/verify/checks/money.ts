@@ -9,22 +9,38 @@ import { over } from "../words.js";
 /** Beyond it the count stands still: `core/spend.ts`. */
 const spendMicrosMax = "21474836470000";
 
+interface Charged {
+  id: string;
+  attempt: number;
+  micros: number;
+  isOver: boolean;
+  /** The report of its last attempt's end was applied: everything that attempt told was in it. */
+  isReported: boolean;
+}
+
+/** An attempt that was lost has spent what it had reported until then: of what it told, anything may be missing, and nothing added. */
 async function witnessedCosts({ witness, snapshot, rowsMax }: Evidence): Promise<Found> {
-  const told = new Map<string, number>();
-  for (const { runId, ends } of witness!.attempts.values())
-    for (const { costMicros } of ends)
-      if (costMicros !== undefined) told.set(runId, (told.get(runId) ?? 0) + costMicros);
-  const rows = await lookUp<{ id: string; micros: number; isOver: boolean }>(
+  const told = new Map<string, Map<number, number>>();
+  for (const { runId, attempt, ends } of witness!.attempts.values())
+    for (const { costMicros } of ends) {
+      if (costMicros === undefined) continue;
+      const attempts = told.get(runId) ?? new Map<number, number>();
+      told.set(runId, attempts.set(attempt, (attempts.get(attempt) ?? 0) + costMicros));
+    }
+  const rows = await lookUp<Charged>(
     snapshot,
-    `select r.id, coalesce(c.cost_micros, 0)::float8 as micros, r.status in ${over} as "isOver"
+    `select r.id, r.attempt, coalesce(c.cost_micros, 0)::float8 as micros, r.status in ${over} as "isOver", r.log_bytes is not null as "isReported"
       from heartbeat_runs r left join cost_events c on c.run_id = r.id where r.id = any($1::uuid[])`,
     new Set(told.keys()),
   );
   const wrong: Shown[] = [];
-  for (const [runId, toldMicros] of told) {
+  for (const [runId, attempts] of told) {
     const row = rows.get(runId);
-    if (row?.isOver && row.micros !== toldMicros)
-      wrong.push({ runId, toldMicros, chargedMicros: row.micros });
+    if (!row?.isOver) continue;
+    const toldMicros = [...attempts.values()].reduce((sum, micros) => sum + micros, 0);
+    const leastMicros = row.isReported ? (attempts.get(row.attempt) ?? 0) : 0;
+    if (row.micros > toldMicros || row.micros < leastMicros)
+      wrong.push({ runId, toldMicros, leastMicros, chargedMicros: row.micros });
   }
   return { looked: rows.size, violations: wrong.length, rows: wrong.slice(0, rowsMax) };
 }

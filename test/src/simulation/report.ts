@@ -19,6 +19,8 @@ export function addReports(reports: readonly Report[]): Report {
       steps: sum.steps + report.steps,
       processStarts: sum.processStarts + report.processStarts,
       faults,
+      slowestRest:
+        report.slowestRest.ms > sum.slowestRest.ms ? report.slowestRest : sum.slowestRest,
     };
   }, first);
 }
@@ -37,6 +39,7 @@ export function reportText(report: Report, { details }: { details: boolean }): s
         .map(([kind, count]) => `${kind} ${count}`)
         .join(", ") || "none"
     }`,
+    `slowest rest: ${(report.slowestRest.ms / 1_000).toFixed(1)} s after the heal, seed ${report.slowestRest.seed}`,
     `${seeds} seeds, ${findings.length} violations; ${Math.round((seeds * 60_000) / wallMs)} seeds a minute ` +
       `(${(cpuMs / seeds).toFixed(1)} ms of processor each), ${(simulatedMs / seeds / 1_000).toFixed(1)} s simulated, ` +
       `${Math.round(steps / seeds)} events and ${(processStarts / seeds).toFixed(1)} agent processes a seed`,

@@ -21,6 +21,8 @@ export interface Report {
   processStarts: number;
   /** How often each kind of fault was done. */
   faults: Partial<Record<FaultKind, number>>;
+  /** From the heal to the rest: the longest. */
+  slowestRest: { seed: number; ms: number };
   /** The fingerprint of the last run. */
   hash: string;
   coverage?: ModuleCoverage[];
@@ -61,6 +63,7 @@ export async function runSeeds({
     steps: 0,
     processStarts: 0,
     faults: {},
+    slowestRest: { seed: 0, ms: 0 },
     hash: "",
   };
   for (let seed = from; seed < from + count; seed += 1) {
@@ -70,6 +73,8 @@ export async function runSeeds({
     report.steps += run.steps;
     report.simulatedMs += run.simulatedMs;
     report.processStarts += run.processStarts;
+    const ms = run.simulatedMs - scenario.healAtMs;
+    if (!finding && ms > report.slowestRest.ms) report.slowestRest = { seed, ms };
     for (const { kind } of scenario.faults) report.faults[kind] = (report.faults[kind] ?? 0) + 1;
     if (!finding) continue;
     const found = { seed, ...finding, faults: scenario.faults, lines };

@@ -1,6 +1,7 @@
 // Owns what must be true when a simulated fleet has come to rest, and whether it has: nothing lives, nothing is owed, every wake has its
 // one end. Looks at everything, so it is asked at the end alone.
 import { lockOf } from "./lock-witness.js";
+import { judgeLogs } from "./log-judge.js";
 import type { AgentProcess } from "./process-book.js";
 import { closedWakeStatuses, isOver } from "./rows.js";
 import type { Ground } from "./ground.js";
@@ -52,6 +53,7 @@ export function judgeAtRest(
   judgeWakes(ground, sent, losses);
   judgeKeys(ground);
   judgeComments(ground, sent);
+  if (losses.length === 0) judgeLogs(ground);
 }
 
 /** A time in which JetStream lost what it had acknowledged: stored after `fromMs` and before `toMs`. */

@@ -41,8 +41,8 @@ export interface RunOptions {
   linesMax?: number;
 }
 
-/** From the heal to the rest: several leases of runners and hosts, several periods of reconciling. */
-const restLimitMs = 120_000;
+/** From the heal to the rest: several leases of runners and hosts, several periods of reconciling. 21 s were the longest of a hundred seeds. */
+const restLimitMs = 60_000;
 /** How often it is asked whether all is quiet. */
 const quietEveryMs = 500;
 
@@ -153,7 +153,10 @@ function operate(ground: Ground, { publishers }: Fleet, operation: Operation): v
   if (publication) publisher.publish(publication);
 }
 
-/** As a gateway: the row first, then word to every agent that it may go on. */
+/** Between the two words of a gateway to the agents of a company that was opened, ms: as its `admissions.ts` has it. */
+const admitAgainMs = 3_000;
+
+/** As a gateway: the row first, then word to every agent that it may go on, and once more when every host must have seen the row. */
 function setCompany(
   ground: Ground,
   publisher: Publisher,
@@ -165,8 +168,13 @@ function setCompany(
   store.write((tables) => tables.companies.update(tables.companies.get(id)!, { status }));
   if (status !== "active") return;
   const sender = { scenario, subjects, tables: store.tables, nowMs: loop.nowMs };
-  for (const [agent, { companyId }] of scenario.agents.entries())
-    if (companyId === id) publisher.publish(toAgent(sender, agent, "admit", { actorType: "user" }));
+  const admit = (): void => {
+    for (const [agent, { companyId }] of scenario.agents.entries())
+      if (companyId === id)
+        publisher.publish(toAgent(sender, agent, "admit", { actorType: "user" }));
+  };
+  admit();
+  loop.schedule(admitAgainMs, admit);
 }
 
 /** Nothing breaks any more; whatever keeps an agent from its queue is taken away, and nothing wakes it by itself. */

@@ -120,7 +120,15 @@ async function assembleTools(
     clock,
   );
   const owed = createOwedReleases(pool, clock, logger);
-  const timers = createTimers({ pool, clock, publisher, subjects, logger, trusted });
+  const timers = createTimers({
+    pool,
+    clock,
+    nowMs: () => lease.nowMs(),
+    publisher,
+    subjects,
+    logger,
+    trusted,
+  });
   const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
   const performer = new Performer({
     bus,

@@ -19,6 +19,11 @@ export interface HostView {
 }
 export interface HostLease {
   readonly trusted: boolean;
+  /**
+   * Milliseconds since 1970 by the database's clock, carried on by the monotonic one, so that a leap of this machine's clock moves
+   * nothing. Before the first renewal by this machine's.
+   */
+  nowMs(): number;
   /** Renews and reads. @throws RuntimeError `StoreUnavailable`. */
   renew(): Promise<HostView>;
   /** Gives the lease back, so that nobody waits for it to end. */
@@ -51,7 +56,11 @@ export function createHostLease(pool: Sql, options: HostLeaseOptions): HostLease
   // A sixth of the lease: more than a garbage collection, less than what a takeover would notice.
   const marginMs = options.ttlMs / 6;
   let trustedUntil = 0;
+  /** What to add to the monotonic clock; undefined before the first renewal. */
+  let offsetMs: number | undefined;
   return {
+    nowMs: () =>
+      offsetMs === undefined ? options.clock.wallMs() : options.clock.monotonicMs() + offsetMs,
     get trusted() {
       return options.clock.monotonicMs() < trustedUntil;
     },
@@ -72,6 +81,8 @@ export function createHostLease(pool: Sql, options: HostLeaseOptions): HostLease
       );
       trustedUntil = sentAt + options.ttlMs - marginMs;
       const row = found.rows[0]!;
+      // Half of the way there and back: wrong by less than that, which is far less than a timer may be late.
+      offsetMs = row.now.getTime() - (sentAt + options.clock.monotonicMs()) / 2;
       return {
         hosts: [options.hostId, ...(row.others ?? [])],
         firstEndMs: row.first_end && row.first_end.getTime() - row.now.getTime(),

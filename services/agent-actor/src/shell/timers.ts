@@ -30,6 +30,8 @@ export interface Timers {
 export interface TimersContext {
   pool: Sql;
   clock: Clock;
+  /** What time it is for a timer: the database's, in which due times are compared everywhere else. Default: the clock's. */
+  nowMs?: () => number;
   publisher: StoredPublisher;
   subjects: Subjects;
   logger: Logger;
@@ -56,8 +58,9 @@ const keyOf = ({ agentId, timer }: TimerSetting): string => `${agentId} ${timer}
 
 export function createTimers(context: TimersContext): Timers {
   const due = new Map<string, Due>();
+  const nowMs = context.nowMs ?? (() => context.clock.wallMs());
   const fire = (due: Due): void => {
-    due.publishedAt = context.clock.wallMs();
+    due.publishedAt = nowMs();
     const { companyId, agentId, timer, dueAtMs } = due;
     const name = timer === "heartbeat" ? "timer" : timer;
     const body = encodePayload({ id: `${name}:${agentId}:${dueAtMs}`, dueAtMs, timer });
@@ -76,7 +79,7 @@ export function createTimers(context: TimersContext): Timers {
   };
   const tick = context.clock.every(tickMs, () => {
     if (due.size === 0 || !context.trusted()) return;
-    const now = context.clock.wallMs();
+    const now = nowMs();
     for (const timer of due.values())
       if (
         timer.dueAtMs <= now &&
@@ -88,8 +91,7 @@ export function createTimers(context: TimersContext): Timers {
   return {
     set: (setting) => {
       const { dueAtMs } = setting;
-      if (dueAtMs === null || dueAtMs > context.clock.wallMs() + windowMs)
-        due.delete(keyOf(setting));
+      if (dueAtMs === null || dueAtMs > nowMs() + windowMs) due.delete(keyOf(setting));
       else due.set(keyOf(setting), { ...setting, dueAtMs, publishedAt: null });
     },
     refresh: async (partitions) => {

@@ -42,7 +42,7 @@ export default defineConfig({
             "{shared,cli,bench}/src/**/*.test.ts",
             "services/*/src/**/*.test.ts",
             "deploy/local/src/**/*.test.ts",
-            "test/src/behaviour/**/*.test.ts",
+            "test/src/{behaviour,soak}/**/*.test.ts",
           ],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

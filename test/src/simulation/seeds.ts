@@ -73,8 +73,8 @@ export async function runSeeds({
     report.steps += run.steps;
     report.simulatedMs += run.simulatedMs;
     report.processStarts += run.processStarts;
-    const ms = run.simulatedMs - scenario.healAtMs;
-    if (!finding && ms > report.slowestRest.ms) report.slowestRest = { seed, ms };
+    if (!finding && run.restMs > report.slowestRest.ms)
+      report.slowestRest = { seed, ms: run.restMs };
     for (const { kind } of scenario.faults) report.faults[kind] = (report.faults[kind] ?? 0) + 1;
     if (!finding) continue;
     const found = { seed, ...finding, faults: scenario.faults, lines };

@@ -33,6 +33,8 @@ export interface Scenario {
   faults: Fault[];
   /** From here on nothing breaks any more, ms; every fault ends before. */
   healAtMs: number;
+  /** It goes on at rest until then, ms: what comes once in ten minutes comes there. 0: it ends when it rests. */
+  untilMs: number;
 }
 
 /** Hosts' leases: as shipped. Runners' are shortened from 30 s, so that a scenario sees several. */
@@ -40,6 +42,11 @@ export const runnerLeaseTtlMs = 9_000;
 
 /** An id that is the same in every run of a seed. */
 export const idOf = (seed: number, name: string): string => deriveId("simulation", `${seed}`, name);
+
+/** One seed in so many is long: its quiet minutes cost as much as twenty short ones. */
+const longEvery = 400;
+/** A little longer than the longest period of a host. */
+const longMs = 610_000;
 
 export function scenarioOf(seed: number): Scenario {
   const random = createRandom(seed);
@@ -76,7 +83,7 @@ export function scenarioOf(seed: number): Scenario {
     (end, fault) => Math.max(end, fault.atMs + fault.forMs + 500),
     activeMs,
   );
-  return { ...fleet, operations, faults, healAtMs };
+  return { ...fleet, operations, faults, healAtMs, untilMs: seed % longEvery === 0 ? longMs : 0 };
 }
 
 function agentOf(seed: number, random: Random, companyId: string, at: number): AgentPlan {

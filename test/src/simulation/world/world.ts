@@ -34,6 +34,8 @@ export interface Outcome {
   scenario: Scenario;
   steps: number;
   simulatedMs: number;
+  /** From the heal to the rest. */
+  restMs: number;
   processStarts: number;
 }
 export interface RunOptions {
@@ -66,7 +68,12 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<O
   look();
   const done = (): boolean => findings.first !== null || why === null;
   const ended = await loop.run(scenario.healAtMs + restLimitMs, { done });
+  const restMs = loop.nowMs - scenario.healAtMs;
   if (ended !== "done") findings.add("rest", `does not come to rest: ${why}`);
+  if (findings.first === null && loop.nowMs < scenario.untilMs) {
+    await loop.run(scenario.untilMs - loop.nowMs, { done: () => findings.first !== null });
+    if (why !== null) findings.add("rest", `does not stay at rest: ${why as string}`);
+  }
   if (findings.first === null) judgeAtRest(ground, fleet.publishers, injection.losses);
   return {
     seed,
@@ -76,6 +83,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<O
     scenario,
     steps: loop.steps,
     simulatedMs: loop.nowMs,
+    restMs,
     processStarts: witness.processes.starts,
   };
 }

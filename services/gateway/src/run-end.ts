@@ -1,4 +1,5 @@
 /** Waiting for the end of a run, for as long as somebody follows it. Asks Postgres when an event says so, and now and then, because events may get lost. */
+import { sqlFailure } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { LiveEvents } from "./live-events.js";
 
@@ -14,7 +15,10 @@ export interface RunEnd {
 /** 5 s: how late a lost event may be noticed; a thousand followers cost 200 look-ups by key a second. */
 const askAnywayMs = 5_000;
 
-/** The run's end; null when the signal came first, or the run is gone. @throws what the database throws. */
+/**
+ * The run's end; null when the signal came first, or the run is gone. A database that is busy or away for a while is asked again: what is
+ * followed lies in NATS. @throws what else the database throws.
+ */
 export async function untilRunEnds(
   { pool, live }: { pool: Pool; live: LiveEvents },
   run: { companyId: string; id: string },
@@ -33,7 +37,7 @@ export async function untilRunEnds(
   try {
     while (!signal.aborted) {
       happened = false;
-      const found = await ended(pool, run.id);
+      const found = await ended(pool, run.id).catch(unlessForGood);
       if (found !== "running") return found;
       if (happened) continue;
       await new Promise<void>((resolve) => {
@@ -49,6 +53,11 @@ export async function untilRunEnds(
     stop();
     signal.removeEventListener("abort", notify);
   }
+}
+
+function unlessForGood(error: unknown): "running" {
+  if (sqlFailure(error).kind !== "transient") throw error;
+  return "running";
 }
 
 async function ended(pool: Pool, id: string): Promise<RunEnd | null | "running"> {

@@ -3,7 +3,7 @@
 // One runner and its guard alone, in both kinds of containment: test/src/runner/guard.test.ts.
 import { randomInt } from "node:crypto";
 import { signal } from "@reveille/local/process-identity";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { clusterOfFile, seeded } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
 import { openLastingRuns, type LastingRuns } from "../harness/lasting-runs.js";
@@ -20,8 +20,10 @@ import { until } from "../harness/until.js";
 const byGuardMs = 3_000;
 const byLeaseMs = runnerLeaseMs + 2_000;
 const rounds = inForm(1, 4);
-const stormWakes = inForm(80, 500);
+const stormWakes = inForm(80, 300);
 
+// The full form is longer than the tests of this project are otherwise.
+vi.setConfig({ testTimeout: inForm(120_000, 600_000) });
 const cluster = clusterOfFile({ env: shortRunnerLeases });
 
 /** Causes the harm `rounds` times, each under a load of its own; a runner that has died of it gets a successor. */
@@ -68,7 +70,7 @@ test("[F3] kill -9 of a runner at any moment of a storm of wakes: nothing is los
   const seed = Number(process.env["REVEILLE_TEST_SEED"] ?? randomInt(1_000_000));
   const below = seeded(seed);
   const { stack } = cluster().system;
-  for (let round = 0; round < inForm(1, 6); round += 1) {
+  for (let round = 0; round < inForm(1, 4); round += 1) {
     const load = await openLoad(cluster(), { agents: 24, issues: 5, name: `storm-${round}`, seed });
     const killAfter = 10 + below(stormWakes / 2);
     process.stderr.write(`seed ${seed}: kill after ${killAfter} starts\n`);

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { clusterOfFile } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
@@ -13,6 +13,8 @@ import { addProgram, liveRun, overRun, runIdOf, wakeOf } from "../harness/run-ev
 import { watchMemory } from "../harness/runner-process.js";
 import { until } from "../harness/until.js";
 
+// The full form is longer than the tests of this project are otherwise.
+vi.setConfig({ testTimeout: inForm(120_000, 600_000) });
 const cluster = clusterOfFile();
 const subjects = createSubjects("rv");
 const mib = 1 << 20;

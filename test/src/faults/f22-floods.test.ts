@@ -3,7 +3,7 @@
 // Throughput of one runner alone: test/src/runner/logs.test.ts.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { clusterOfFile } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
 import {
@@ -18,6 +18,8 @@ import {
 import { residentMb, watchMemory } from "../harness/runner-process.js";
 import { until } from "../harness/until.js";
 
+// The full form is longer than the tests of this project are otherwise.
+vi.setConfig({ testTimeout: inForm(120_000, 600_000) });
 const cluster = clusterOfFile();
 
 /** The bar: so much more than before, whatever flows through it. */

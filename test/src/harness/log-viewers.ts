@@ -1,6 +1,6 @@
 // Owns readers of a run's log as people have them: Server-Sent Events, WebSocket and pages. Each checks on the way that what it gets is
 // valid UTF-8 and valid JSON, and puts the text of each stream together again. Knows no NATS.
-import { request } from "node:http";
+import { request, type IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { WebSocket } from "ws";
 
@@ -16,9 +16,8 @@ export interface Viewed {
 export interface Viewer {
   /** What was told so far; grows. */
   readonly viewed: Viewed;
-  /** Resolves when the gateway or the viewer has ended it. @throws Error at anything that is not valid. */
+  /** Resolves when the gateway has ended it. @throws Error at anything that is not valid. */
   readonly over: Promise<void>;
-  stop(): void;
 }
 
 /** All text of one stream. */
@@ -49,18 +48,38 @@ export function followEvents(gateway: string, runId: string, pace: Pace = {}): V
       else if (event === "log") viewed.lines.push(JSON.parse(data!) as LogLine);
     }
   };
-  const call = request(`${gateway}/api/heartbeat-runs/${runId}/log/stream`, {
-    headers: { accept: "text/event-stream" },
-  });
-  const over = new Promise<void>((resolve, reject) => {
-    call.once("error", reject);
-    call.once("response", (response) => {
-      if (response.statusCode !== 200) return reject(new Error(`status ${response.statusCode}`));
-      readPaced(response, pace, take).then(resolve, reject);
+  const over = whenServed(async () => {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const path = `${gateway}/api/heartbeat-runs/${runId}/log/stream`;
+      const call = request(path, { headers: { accept: "text/event-stream" } });
+      call.once("error", reject).once("response", resolve).end();
     });
-    call.end();
+    if (response.statusCode === busy) {
+      response.resume();
+      return false;
+    }
+    if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`);
+    await readPaced(response, pace, take);
+    return true;
   });
-  return { viewed, over, stop: () => void call.destroy() };
+  return { viewed, over };
+}
+
+/** What a gateway answers that is too busy at the moment; a viewer comes back, as it was told to. */
+const busy = 503;
+const comesBackAfterMs = 500;
+const comesBackMax = 20;
+
+/** Asks until it was served. What goes wrong is told to whoever waits for it, now or later. */
+function whenServed(ask: () => Promise<boolean>): Promise<void> {
+  const over = (async (): Promise<void> => {
+    for (let left = comesBackMax; !(await ask()); left -= 1) {
+      if (left === 0) throw new Error(`${comesBackMax} times ${busy}`);
+      await pause(comesBackAfterMs);
+    }
+  })();
+  over.catch(() => undefined);
+  return over;
 }
 
 async function readPaced(
@@ -82,23 +101,28 @@ async function readPaced(
 /** Follows by WebSocket; the client library refuses what is not UTF-8. */
 export function followSocket(gateway: string, runId: string, pace: Pace = {}): Viewer {
   const viewed: Viewed = { lines: [], ended: false };
-  const socket = new WebSocket(
-    `${gateway.replace("http", "ws")}/api/heartbeat-runs/${runId}/log/ws`,
-  );
-  const over = new Promise<void>((resolve, reject) => {
-    socket.on("message", (data: Buffer) => {
-      const frame = JSON.parse(data.toString()) as { event: string; data: LogLine };
-      if (frame.event === "end") viewed.ended = true;
-      else viewed.lines.push(frame.data);
-      if (pace.bytesPerSecond === undefined || pace.until?.aborted) return;
-      socket.pause();
-      setTimeout(() => socket.resume(), (data.length / pace.bytesPerSecond) * 1_000).unref();
+  const url = `${gateway.replace("http", "ws")}/api/heartbeat-runs/${runId}/log/ws`;
+  const ask = (): Promise<boolean> =>
+    new Promise((resolve, reject) => {
+      const socket = new WebSocket(url);
+      socket.on("message", (data: Buffer) => {
+        const frame = JSON.parse(data.toString()) as { event: string; data: LogLine };
+        if (frame.event === "end") viewed.ended = true;
+        else viewed.lines.push(frame.data);
+        if (pace.bytesPerSecond === undefined || pace.until?.aborted) return;
+        socket.pause();
+        setTimeout(() => socket.resume(), (data.length / pace.bytesPerSecond) * 1_000).unref();
+      });
+      pace.until?.addEventListener("abort", () => socket.resume());
+      socket.once("unexpected-response", (_, response) => {
+        socket.terminate();
+        if (response.statusCode === busy) resolve(false);
+        else reject(new Error(`status ${response.statusCode}`));
+      });
+      socket.once("error", reject);
+      socket.once("close", () => resolve(true));
     });
-    pace.until?.addEventListener("abort", () => socket.resume());
-    socket.once("error", reject);
-    socket.once("close", () => resolve());
-  });
-  return { viewed, over, stop: () => socket.terminate() };
+  return { viewed, over: whenServed(ask) };
 }
 
 /** Reads the log page by page, at most `limitBytes` each. */

@@ -13,6 +13,12 @@ export interface StreamAccess {
   names: TopologyNames;
 }
 
+/** Ms since 1970: what was stored from `from` on was gone at `to`. */
+export interface LostSpan {
+  from: number;
+  to: number;
+}
+
 export interface Evidence {
   /** Only for checks of the stage `snapshot`. */
   snapshot: Snapshot;
@@ -33,5 +39,7 @@ export interface Evidence {
   candidatesMax: number;
   /** The newest runs whose logs are read. */
   logsMax: number;
+  /** What was stored within is lost. */
+  lostSpans: readonly LostSpan[];
   clock: Clock;
 }

@@ -17,7 +17,7 @@ import type { Check, Need } from "./check.js";
 import { catalogue } from "./catalogue.js";
 import { canaryCharactersMin } from "./checks/canaries.js";
 import { enoughToJudge } from "./checks/enough.js";
-import type { Evidence } from "./evidence.js";
+import type { Evidence, LostSpan } from "./evidence.js";
 import { indexHistory } from "./history-index.js";
 import type { CheckReport, InvariantId, VerifyReport } from "./report.js";
 import { withSnapshot } from "./snapshot.js";
@@ -43,6 +43,8 @@ export interface VerifyOptions {
   settleMs?: number;
   /** The newest runs whose logs are read, 200 by default; Infinity: all. */
   logs?: number;
+  /** When stored messages were lost that the store does not know of, as when it was rolled back: logs from within are not looked at. */
+  lostSpans?: readonly LostSpan[];
   /** Rows shown of one violation, 5 by default. */
   rows?: number;
   /** So many runs must have succeeded (and so many things must be in each file that was given), or there was nothing to judge. */
@@ -123,6 +125,7 @@ async function gather(
     rowsMax: options.rows ?? 5,
     candidatesMax,
     logsMax: options.logs ?? 200,
+    lostSpans: options.lostSpans ?? [],
     clock: systemClock,
   };
 }

@@ -31,9 +31,9 @@ test("a short soak loses nothing, and tells what it did", async () => {
   expect(summary.judgement.violations).toEqual([]);
   expect(summary.ownEnds).toEqual([]);
   expect(summary.course.length).toBeGreaterThan(0);
-  expect(summary.judgement.report?.checks.filter(({ status }) => status === "skipped")).toEqual([
-    expect.objectContaining({ reason: "canaries" }),
-  ]);
+  // Whatever can be judged was: only values that must be found nowhere are not there to be looked for.
+  const skipped = summary.judgement.report?.checks.filter(({ status }) => status === "skipped");
+  expect(new Set(skipped?.map(({ reason }) => reason))).toEqual(new Set(["canaries"]));
   const phases = new Set<string>();
   for await (const { phase } of readHistory(join(out, "history.ndjson"))) phases.add(phase);
   expect([...phases]).toEqual(expect.arrayContaining(["invoke", "ok"]));

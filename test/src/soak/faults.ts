@@ -116,6 +116,9 @@ const restart = (name: ServiceName): FaultKind => ({
   },
 });
 
+/** What was stored while it lasted is gone. */
+export const rollBackName = "roll back nats";
+
 const ofNats: readonly FaultKind[] = [
   {
     name: "kill nats",
@@ -152,7 +155,7 @@ const ofNats: readonly FaultKind[] = [
     },
   },
   {
-    name: "roll back nats",
+    name: rollBackName,
     victim: "nats",
     weight: 1,
     cause: async ({ ground: { nats }, random, losing, cleared }) => {

@@ -1,9 +1,12 @@
 // Owns the end of a soak: nothing new comes, everything comes to rest, and the checker judges rows, streams and what was written outside.
 // Knows what was lost by design, and nothing else may be.
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { closeSync, openSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { openBucket } from "@reveille/shared/nats/bucket";
+import { topologyNames } from "@reveille/shared/protocol/topology";
 import { violationTexts, type VerifyReport } from "@reveille/shared/verify/report";
 import { verify } from "@reveille/shared/verify/verify";
 import { progressOf } from "../harness/ledger.js";
@@ -11,6 +14,7 @@ import { until } from "../harness/until.js";
 import type { Askers } from "./askers.js";
 import type { Ground } from "./ground.js";
 import type { HistoryWriter, Undecided } from "./history-writer.js";
+import type { Span } from "./nemesis.js";
 import type { Population } from "./population.js";
 import { groupsOf } from "./samples.js";
 
@@ -21,6 +25,8 @@ export interface Judgement {
   quietAfterMs: number | null;
   /** Wakes that JetStream alone had when its store was lost, and that nobody knows of any more. */
   lostByDesign: number;
+  /** Issues whose lock named somebody dead at rest; they were asked for, and the dead had to give way. */
+  askedFor: number;
 }
 export interface Judged {
   ground: Ground;
@@ -32,6 +38,8 @@ export interface Judged {
   verdictFile: string;
   /** Undecided when a store was lost. */
   losable: readonly Undecided[];
+  /** When the store was rolled back: it does not know what it has lost. */
+  lostSpans: readonly Span[];
   /** So many runs must have succeeded, or there was nothing to judge. */
   require: number;
 }
@@ -50,6 +58,11 @@ export async function judge(judged: Judged): Promise<Judgement> {
     return false;
   });
   const quietAfterMs = quiet ? Math.round(performance.now() - began) : null;
+  const askedFor = quiet ? await askForLocked(judged) : 0;
+  if (askedFor > 0)
+    await becomesQuiet(judged).catch((error: Error) =>
+      violations.push(`who is dead keeps an issue: ${error.message}`),
+    );
   const lostByDesign = await settleLosses(judged);
   violations.push(...(await nameMarked(judged)));
   const report = await verify({
@@ -59,6 +72,7 @@ export async function judge(judged: Judged): Promise<Judgement> {
     witness: [judged.witnessFile],
     atRest: true,
     logs: Number.POSITIVE_INFINITY,
+    lostSpans: judged.lostSpans,
     require: judged.require,
   });
   violations.push(...violationTexts(report), ...(await deadLetters(judged)));
@@ -67,17 +81,20 @@ export async function judge(judged: Judged): Promise<Judgement> {
   if (status !== expected)
     violations.push(`\`reveille verify\` ended with ${status} where ${expected} was right`);
   violations.push(...(await leftovers(judged)));
-  return { violations, report, quietAfterMs, lostByDesign };
+  return { violations, report, quietAfterMs, lostByDesign, askedFor };
 }
 
 const cli = fileURLToPath(new URL("../../../cli/dist/main.js", import.meta.url));
 
 /** The same question as an operator would ask it; its exit status. */
-async function byCommand({ ground, history, witnessFile, verdictFile }: Judged): Promise<number> {
+async function byCommand(judged: Judged): Promise<number> {
+  const { ground, history, witnessFile, verdictFile, lostSpans } = judged;
+  // The command cannot be told which logs a store that was rolled back has lost.
+  const logs = lostSpans.length > 0 ? "0" : "all";
   const args = ["verify", "--at-rest", "--history", history.file, "--witness", witnessFile];
   const output = openSync(verdictFile, "w");
   try {
-    const child = spawn(process.execPath, [cli, ...args, "--logs", "all"], {
+    const child = spawn(process.execPath, [cli, ...args, "--logs", logs], {
       env: {
         ...process.env,
         DATABASE_URL: ground.postgres.url,
@@ -125,6 +142,33 @@ async function becomesQuiet({ ground, population }: Judged): Promise<true> {
     },
     { timeoutMs: quietMs, describe: () => seen },
   );
+}
+
+/** What was released is on its way for so long at most: reconciling comes every 10 s. */
+const releasedMs = 12_000;
+
+/**
+ * A bucket that was rolled back has holders again who had let go. They keep nobody out: whoever wants the issue next takes their place, so
+ * somebody wants each. Returns how many there were.
+ */
+async function askForLocked({ ground, askers, population }: Judged): Promise<number> {
+  const bucket = await openBucket(ground.bus, topologyNames("rv").issueLocks);
+  const deadline = performance.now() + releasedMs;
+  let keys = await bucket.keys();
+  while (keys.length > 0 && performance.now() < deadline) {
+    await pause(500);
+    keys = await bucket.keys();
+  }
+  for (const key of keys) {
+    const [companyId, issueId] = key.split(".");
+    const agent = population.agents.find(
+      (one) => one.companyId === companyId && one.role === "narrow",
+    )!;
+    await askers.publish(agent, { payload: { issueId }, id: randomUUID() });
+  }
+  // The wakes have to be decided before quiet can be seen.
+  if (keys.length > 0) await pause(2_000);
+  return keys.length;
 }
 
 /** Those that nobody has decided by now are `info`: G10 says so, and the history then says the same. Returns how many. */

@@ -45,7 +45,7 @@ export function summaryLines(summary: SoakSummary): string[] {
       .join(", ")}`,
     `${wakes} wakes decided; runs: ${list(runs)}; left out ${summary.leftOut}`,
     `runs a second: ${summary.undisturbed.rate.toFixed(2)} undisturbed, ${summary.between.rate.toFixed(2)} between faults (${summary.ratio.toFixed(2)})`,
-    `quiet ${judgement.quietAfterMs ?? "never"} ms after the last fault; ${judgement.lostByDesign} wakes lost with JetStream's store alone`,
+    `quiet ${judgement.quietAfterMs ?? "never"} ms after the last fault; ${judgement.lostByDesign} wakes lost with JetStream's store alone; ${judgement.askedFor} issues had dead holders, who gave way`,
     "",
     "time to go on after a fault, ms (p50, max, max when alone):",
     ...recoveries.map(

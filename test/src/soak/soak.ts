@@ -9,6 +9,7 @@ import { createRandom } from "../simulation/machine/random.js";
 import { openPrograms } from "./agent-program.js";
 import { openAskers, type Askers } from "./askers.js";
 import { recoveriesOf, throughputOf, type Recovery, type Throughput } from "./figures.js";
+import { rollBackName } from "./faults.js";
 import { openGround, type Ground, type OwnEnd } from "./ground.js";
 import { openHistory, type Undecided } from "./history-writer.js";
 import { judge, type Judgement } from "./judge.js";
@@ -109,6 +110,9 @@ export async function soak(options: SoakOptions): Promise<SoakSummary> {
       witnessFile: programs.file,
       verdictFile: join(out, "verdict.txt"),
       losable,
+      lostSpans: course.faults
+        .filter(({ kind }) => kind === rollBackName)
+        .map(({ beganAt, clearedAt }) => ({ from: beganAt, to: clearedAt })),
       require: options.require,
     });
     await sampler.stop();

@@ -30,8 +30,15 @@ async function runsToRead(evidence: Evidence): Promise<Run[]> {
   return evidence.snapshot.query<Run>(
     `select id, company_id as "companyId", attempt, log_bytes::float8 as "logBytes", log_sha256 as "logSha256", log_cut as "logCut"
      from heartbeat_runs where status in ${over} and started_at >= to_timestamp($1 / 1000.0)
+       and not exists (select 1 from unnest($3::float8[], $4::float8[]) as lost(began, ended)
+         where started_at <= to_timestamp(lost.ended / 1000) and finished_at >= to_timestamp(lost.began / 1000))
      order by created_at desc limit $2`,
-    [since, Math.min(evidence.logsMax, runsMax)],
+    [
+      since,
+      Math.min(evidence.logsMax, runsMax),
+      evidence.lostSpans.map(({ from }) => from),
+      evidence.lostSpans.map(({ to }) => to),
+    ],
   );
 }
 

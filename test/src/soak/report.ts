@@ -2,8 +2,8 @@
 import type { SoakSummary } from "./soak.js";
 
 /** Bars of a long soak: throughput between faults beside the undisturbed one, and growth of a process. */
-export const ratioMin = 0.9;
-export const growthMaxMbPerMinute = 1;
+const ratioMin = 0.9;
+const growthMaxMbPerMinute = 1;
 /** Ten descriptors an hour: none. */
 const growthMaxDescriptorsPerMinute = 10 / 60;
 

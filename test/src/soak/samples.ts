@@ -24,7 +24,7 @@ export interface Sampler {
   stop(): Promise<void>;
 }
 
-export const sampleEveryMs = 5_000;
+const sampleEveryMs = 5_000;
 /** A server that a fault has does not answer: the sample goes without it. */
 const answerMs = 1_500;
 

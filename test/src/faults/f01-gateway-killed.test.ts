@@ -74,7 +74,9 @@ test("[F1] kill -9 of a gateway in the middle of requests: asked again with the 
     }
     await stack.start("gateway");
   }
-  process.stderr.write(`seed ${seed}: ${unknown} of ${kills * perKill} requests were not answered\n`);
+  process.stderr.write(
+    `seed ${seed}: ${unknown} of ${kills * perKill} requests were not answered\n`,
+  );
   expect(unknown).toBeGreaterThan(0);
   await cluster.atRest([], 60_000);
   await cluster.expectAllWell([], agents);

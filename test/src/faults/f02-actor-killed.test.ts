@@ -61,7 +61,7 @@ test("[F2] kill -9 of an actor host under load: its agents are woken again withi
 });
 
 /** Each round's host ends at its n-th coming to a place. */
-const rounds: readonly (readonly [FailpointPlace, number])[] = inForm(
+const rounds = inForm<readonly (readonly [FailpointPlace, number])[]>(
   [
     ["after-takeover", 1],
     ["after-acquire", 1],

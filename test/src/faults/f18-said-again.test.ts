@@ -49,7 +49,15 @@ test("[F18] everything is said again, soon and much later, in any order: one eff
   const saidSoon = parrot.said;
   const kinds = parrot.kinds();
   expect(Object.keys(kinds).toSorted()).toEqual(
-    expect.arrayContaining(["answer", "execution", "grant", "log", "run.finished", "run.started", "wake"]),
+    expect.arrayContaining([
+      "answer",
+      "execution",
+      "grant",
+      "log",
+      "run.finished",
+      "run.started",
+      "wake",
+    ]),
   );
   await load.settle();
   await load.expectUndisturbed();

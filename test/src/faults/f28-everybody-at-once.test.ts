@@ -50,7 +50,7 @@ test("[F28] 20 equal wakes at once make one run [B11] [T1] [T2]", async () => {
 test(`[F28] ${stormWakes} wakes at once for one issue from ${stormAgents} agents: never two live processes on it, and all end [I8] [B6] [B13] [B15]`, async () => {
   const cluster = clusterNow();
   const [issueId] = await cluster.issues(1);
-  const agents = await cluster.agents(stormAgents, inForm(50, "random"), 2);
+  const agents = await cluster.agents(stormAgents, inForm<number | "random">(50, "random"), 2);
   const wakes = Array.from({ length: stormWakes }, (_, n): Wake => {
     const { companyId, agentId } = agents[n % agents.length]!;
     // Comments among them: these never join a run at work, so the storm goes on after its first wave.

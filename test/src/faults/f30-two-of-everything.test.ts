@@ -44,7 +44,8 @@ test("[F30] kill -9 of one of each kind, alone and together, under load [B1] [B6
       expect(living[below(2)]!.kill("SIGKILL")).toBe(true);
     }
     for (const name of fault) {
-      const living = (): number => stack.service(name).filter(({ pid }) => pid !== undefined).length;
+      const living = (): number =>
+        stack.service(name).filter(({ pid }) => pid !== undefined).length;
       await until(`a ${name} is gone`, () => living() === 1, { describe: living });
     }
     await published;

@@ -69,7 +69,9 @@ export function openParrot(bus: NatsBus, below: (n: number) => number): Parrot {
       later.add(timer);
     }
   };
-  const subscriptions = subjects.map((subject) => connection.subscribe(subject, { callback: hear }));
+  const subscriptions = subjects.map((subject) =>
+    connection.subscribe(subject, { callback: hear }),
+  );
   return {
     get heard() {
       return all.length;

@@ -43,8 +43,8 @@ export interface RunOptions {
   linesMax?: number;
 }
 
-/** From the heal to the rest: several leases of runners and hosts, several periods of reconciling. 21 s were the longest of a hundred seeds. */
-const restLimitMs = 60_000;
+/** From the heal to the rest: leases, rounds of reconciling, and a queue of lasting runs on one slot. 51 s were the longest of some hundred seeds. */
+const restLimitMs = 180_000;
 /** How often it is asked whether all is quiet. */
 const quietEveryMs = 500;
 

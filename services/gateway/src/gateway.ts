@@ -158,7 +158,7 @@ async function serve(
       : await startHealthServer({
           host: config.REVEILLE_HEALTH_HOST,
           port: config.REVEILLE_HEALTH_PORT,
-          ready: async () => !Object.values(await pingServers(bus, pool)).includes(false),
+          ready: async () => !Object.values(await pingServers(context)).includes(false),
           metrics: () => metrics.text(),
         });
   logger.info({ http, nats: bus.serverVersion }, "gateway listens");

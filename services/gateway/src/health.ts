@@ -1,17 +1,21 @@
 /** Whether the servers that the gateway needs answer, now and in time. */
-import type { NatsBus } from "@reveille/shared/nats/bus";
-import type { Pool } from "@reveille/shared/postgres/pool";
+import type { Context } from "./context.js";
 
 /** A server that answers no ping within this is away. */
 const pingMs = 2_000;
 
+/** A JetStream that has stored nothing for so long, although it was asked to, is away: its disk may be full. One publish's patience. */
+const silentMaxMs = 5_000;
+
 /** Asks both; never throws. */
-export async function pingServers(
-  bus: NatsBus,
-  pool: Pool,
-): Promise<{ nats: boolean; postgres: boolean }> {
+export async function pingServers({
+  bus,
+  pool,
+  publisher,
+}: Pick<Context, "bus" | "pool" | "publisher">): Promise<{ nats: boolean; postgres: boolean }> {
+  const stores = publisher.silentMs < silentMaxMs;
   const [nats, postgres] = await Promise.all([
-    bus.connected ? inTime(bus.flush()) : false,
+    bus.connected && stores ? inTime(bus.flush()) : false,
     inTime(pool.query("select 1")),
   ]);
   return { nats, postgres };

@@ -69,6 +69,8 @@ export class StoredPublisher {
   readonly #sweep: Timer;
   #next = 0;
   #closed = false;
+  /** The last answer, or the first publish since there was nothing to answer. */
+  #silentSince: number | null = null;
 
   constructor(bus: Bus, options: StoredPublisherOptions = {}) {
     this.#bus = bus;
@@ -88,6 +90,14 @@ export class StoredPublisher {
   /** Messages published and not answered. */
   get inFlight(): number {
     return this.#pending.size;
+  }
+
+  /**
+   * For how long (ms) nothing was taken or refused for good although something waits for it: a store that cannot write (its disk
+   * is full) keeps the connection and answers nothing. 0 while nothing waits.
+   */
+  get silentMs(): number {
+    return this.#silentSince === null ? 0 : this.#clock.monotonicMs() - this.#silentSince;
   }
 
   /**
@@ -128,6 +138,7 @@ export class StoredPublisher {
 
   #send(token: string, entry: Pending): void {
     entry.attempt += 1;
+    this.#silentSince ??= this.#clock.monotonicMs();
     entry.retryAt = this.#clock.monotonicMs() + this.#ackTimeoutMs;
     this.#bus.publish(entry.subject, entry.data, entry.headers, `${this.#inbox}.${token}`);
   }
@@ -138,6 +149,7 @@ export class StoredPublisher {
     if (!entry) return;
     const reply = parseAck(message.data, message.header("Status"));
     if (!reply.ok && transientCodes.has(reply.code)) return this.#again(token, entry, reply.text);
+    this.#silentSince = this.#clock.monotonicMs();
     this.#settle(token);
     if (reply.ok) entry.resolve(reply.ack);
     else if (reply.code === wrongLastSequence) entry.resolve(null);
@@ -167,6 +179,7 @@ export class StoredPublisher {
 
   #settle(token: string): void {
     this.#pending.delete(token);
+    if (this.#pending.size === 0) this.#silentSince = null;
     this.#waiting.shift()?.();
   }
 }

@@ -43,10 +43,16 @@ export interface SavedStore {
 }
 
 /** `bin`: the program, for whoever runs outside of vitest; default the one that its global setup has found. */
-export async function startTestNats(
-  options: { prefix?: string; bin?: string } = {},
-): Promise<TestNats> {
-  const dir = mkdtempSync(join(tmpdir(), "reveille-nats-"));
+export interface TestNatsOptions {
+  prefix?: string;
+  /** Path of the program; default: that of the global setup. */
+  bin?: string;
+  /** An existing folder, for example on a disk of its own; default: a new one, removed at the end. */
+  dir?: string;
+}
+
+export async function startTestNats(options: TestNatsOptions = {}): Promise<TestNats> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), "reveille-nats-"));
   const store = join(dir, "nats", "store");
   const settings = { dir, bin: options.bin ?? natsServerBin(), prefix: options.prefix ?? "rv" };
   let server: NatsServer = await startNatsServer(settings);
@@ -99,7 +105,7 @@ export async function startTestNats(
     stop: async () => {
       signal(server.pid, "SIGCONT"); // a frozen process would sit out the polite part
       await server.stop();
-      rmSync(dir, { recursive: true, force: true });
+      if (options.dir === undefined) rmSync(dir, { recursive: true, force: true });
     },
   };
 }

@@ -21,9 +21,10 @@ const healthSchema = z.strictObject({
 });
 const metricsText = textAnswer("text/plain; version=0.0.4", "Prometheus's text format");
 
-export function healthRoutes({ bus, pool, metrics, mode }: Context): AnyRoute[] {
+export function healthRoutes(context: Context): AnyRoute[] {
+  const { metrics, mode } = context;
   const check = async (): Promise<unknown> => {
-    const { nats, postgres } = await pingServers(bus, pool);
+    const { nats, postgres } = await pingServers(context);
     const parts = { nats: nats ? "ok" : "away", postgres: postgres ? "ok" : "away" };
     if (!nats || !postgres)
       throw new HttpError(503, "A server that the gateway needs is away", { details: parts });

@@ -14,6 +14,7 @@ import type { SimConnection } from "../nats/sim-nats.js";
 import type { Ground } from "./ground.js";
 import { loggerOf, sqlOf } from "./ground.js";
 import { idOf, runnerLeaseTtlMs } from "./scenario.js";
+import type { Scenario } from "./scenario.js";
 
 /** As `openConnections` waits for the streams. */
 const topologyPollMs = 500;
@@ -77,7 +78,7 @@ export class ActorHost {
     const ground = this.#ground;
     const { nats, subjects, names, scenario } = ground;
     const logger = loggerOf(ground, process);
-    const config = configOf(scenario.batchMax, scenario.residentMax);
+    const config = configOf(scenario);
     const { clock } = process;
     const pool = sqlOf(ground, process, { size: config.REVEILLE_DATABASE_POOL });
     const leasePool = sqlOf(ground, process, { size: 1, statementTimeoutMs: 2_000 });
@@ -139,17 +140,16 @@ async function untilTopology(
 
 const configs = new Map<string, ActorConfig>();
 
-function configOf(batchMax: number, residentMax: number): ActorConfig {
-  const key = `${batchMax} ${residentMax}`;
+function configOf({ batchMax, residentMax, residentIdleMs }: Scenario): ActorConfig {
+  const key = `${batchMax} ${residentMax} ${residentIdleMs}`;
   const known = configs.get(key);
   if (known) return known;
   const config = readActorConfig({
     DATABASE_URL: "postgres://simulated",
-    REVEILLE_BATCH_MAX: String(batchMax),
-    REVEILLE_RESIDENT_MAX: String(residentMax),
-    // Agents leave memory and come back within a scenario.
-    REVEILLE_RESIDENT_IDLE_MS: "2000",
-    REVEILLE_RUNNER_LEASE_TTL_MS: String(runnerLeaseTtlMs),
+    REVEILLE_BATCH_MAX: `${batchMax}`,
+    REVEILLE_RESIDENT_MAX: `${residentMax}`,
+    REVEILLE_RESIDENT_IDLE_MS: `${residentIdleMs}`,
+    REVEILLE_RUNNER_LEASE_TTL_MS: `${runnerLeaseTtlMs}`,
   });
   configs.set(key, config);
   return config;

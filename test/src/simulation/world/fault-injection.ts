@@ -149,7 +149,7 @@ export class FaultInjection {
         return () => (this.#sql.away = false);
       case "answers-lost":
         return this.#with(fault.target, ({ name }) => {
-          this.#sql.lost.set(name, fault.share);
+          this.#sql.lost.set(name, fault);
           return () => this.#sql.lost.delete(name);
         });
       case "wrong-clock":
@@ -236,11 +236,13 @@ export class FaultInjection {
   }
 }
 
+const commits: ReadonlySet<string> = new Set(["commit_batch", "was_committed"]);
+
 /** What befalls statements, as the scenario wants it now. */
 export class StatementFaults implements SqlFaults {
   away = false;
-  /** Shares of lost answers, 0 to 1, by process. */
-  readonly lost = new Map<string, number>();
+  /** Whose answers are lost, by process. */
+  readonly lost = new Map<string, { share: number; commitsAlone: boolean }>();
   readonly #random: Random;
   readonly #hopMaxMs: number;
 
@@ -249,10 +251,11 @@ export class StatementFaults implements SqlFaults {
     this.#hopMaxMs = hopMaxMs;
   }
 
-  next(process: string): SqlFault | null {
+  next(process: string, statement: string): SqlFault | null {
     if (this.away) return { kind: "unreachable" };
-    const share = this.lost.get(process);
-    if (share === undefined || !this.#random.chance(share)) return null;
+    const lost = this.lost.get(process);
+    if (!lost || (lost.commitsAlone && !commits.has(statement))) return null;
+    if (!this.#random.chance(lost.share)) return null;
     return { kind: this.#random.chance(0.7) ? "lost-after" : "lost-before" };
   }
   delayMs(): number {

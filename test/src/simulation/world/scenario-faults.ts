@@ -40,8 +40,8 @@ export type Fault = During &
     /** Of the reads of a bucket so many show the value before the last, 0 to 1. */
     | { kind: "stale-reads"; share: number }
     | { kind: "store-away" }
-    /** Of the target's statements so many are carried out and never answered. */
-    | { kind: "answers-lost"; target: Target; share: number }
+    /** Of the target's statements, or of its commits and the questions after them, so many are carried out and never answered. */
+    | { kind: "answers-lost"; target: Target; share: number; commitsAlone: boolean }
     | { kind: "wrong-clock"; target: Target; byMs: number }
     /** What was published before arrives a second time. */
     | { kind: "duplicates"; share: number }
@@ -99,7 +99,13 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
     case "stop":
       return { kind, atMs, forMs: random.pick([500, 4_000]), target: anyOf(host, runner) };
     case "freeze":
-      return { kind, atMs, forMs, target: anyOf(host, host, runner, guard) };
+      // The last is longer than any lease and what follows from its end.
+      return {
+        kind,
+        atMs,
+        forMs: random.pick([forMs, forMs, 22_000]),
+        target: anyOf(host, runner, runner, guard),
+      };
     case "kill-at":
       return {
         kind,
@@ -162,7 +168,8 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
         atMs,
         forMs: random.between(1, 5) * 1_000,
         target: host(),
-        share: random.pick([0.1, 0.5]),
+        share: random.pick([0.1, 0.5, 0.8]),
+        commitsAlone: random.chance(0.5),
       };
     case "wrong-clock":
       return {

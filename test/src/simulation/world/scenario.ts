@@ -23,6 +23,8 @@ export interface Scenario {
   hosts: number;
   batchMax: number;
   residentMax: number;
+  /** After how long an agent leaves memory, ms. */
+  residentIdleMs: number;
   runners: { slots: number }[];
   companies: { id: string; budgetMonthlyCents: number }[];
   agents: AgentPlan[];
@@ -68,7 +70,8 @@ export function scenarioOf(seed: number): Scenario {
     hosts: random.pick([1, 2, 2, 3]),
     // Small batches and caches: what is split in production only under load is split here all the time.
     batchMax: random.pick([1, 3, 200]),
-    residentMax: random.pick([1, 2, 20_000]),
+    residentMax: random.pick([1, 2, 20_000, 20_000]),
+    residentIdleMs: random.pick([1_000, 60_000]),
     runners: Array.from({ length: random.between(1, 2) }, () => ({ slots: random.between(1, 3) })),
     companies,
     agents,

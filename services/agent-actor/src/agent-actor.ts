@@ -6,40 +6,28 @@ import { newId } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Started } from "@reveille/shared/runtime/main";
 import type { ActorConfig } from "./config.js";
-import type { Effect } from "./core/decision.js";
-import { createActivations } from "./shell/activations.js";
-import { createCompanies } from "./shell/companies.js";
 import { openConnections } from "./shell/connections.js";
 import type { Connections } from "./shell/connections.js";
 import { removeDeletedAgents } from "./shell/deleted-agents.js";
-import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import { announceGap } from "./shell/gap.js";
 import { startHealth } from "./shell/health.js";
 import { Host } from "./shell/host.js";
-import { createHostLease } from "./shell/host-lease.js";
-import { IssueLocks } from "./shell/issue-locks.js";
 import { keepTopology } from "./shell/keeper.js";
 import { watchLockBucket } from "./shell/lock-bucket.js";
 import type { LockBucketWatch } from "./shell/lock-bucket.js";
-import { createOwedReleases } from "./shell/owed-releases.js";
 import { Partition } from "./shell/partition.js";
 import type { PartitionContext } from "./shell/partition.js";
 import { raiseGeneration } from "./shell/partition-rows.js";
-import { Performer } from "./shell/perform.js";
 import { every } from "./shell/periods.js";
-import { reconcile } from "./shell/reconcile.js";
+import { createLockSweep } from "./shell/lock-sweep.js";
+import { grantTo, reconcile } from "./shell/reconcile.js";
 import { removeOld } from "./shell/retention.js";
-import { createRunTokens } from "./shell/run-tokens.js";
-import { createRunnerLeases } from "./shell/runner-leases.js";
 import { Scheduler } from "./shell/scheduler.js";
 import { answerSecrets } from "./shell/secret-responder.js";
-import { createStreamGauge } from "./shell/stream-gauge.js";
-import { createTally } from "./shell/tally.js";
-import { createTimers } from "./shell/timers.js";
 import { Trimmer } from "./shell/trim.js";
+import { assembleTools } from "./tools.js";
+import type { Tools } from "./tools.js";
 
-/** This version, as hosts and doctor show it. */
-const version = "0.1.0";
 /** Rows younger than this are under way, not owed. */
 const reconcileAgeMs = 5_000;
 
@@ -88,93 +76,14 @@ export async function startHost(
   };
 }
 
-type Parts = Awaited<ReturnType<typeof assembleTools>> & ReturnType<typeof assembleHost>;
-
-/** What hosts and batches work with; each part stands alone. */
-async function assembleTools(
-  config: ActorConfig,
-  hostId: string,
-  connections: Connections,
-  logger: Logger,
-) {
-  const { bus, clock, streams, pool, leasePool, subjects, names, publisher } = connections;
-  const lease = createHostLease(leasePool, {
-    hostId,
-    ttlMs: config.REVEILLE_HOST_LEASE_TTL_MS,
-    version,
-    clock,
-    logger,
-  });
-  const trusted = (): boolean => lease.trusted;
-  const streamGauge = createStreamGauge(streams, [names.mailbox, names.exec, names.logs], logger);
-  const activations = createActivations({
-    clock,
-    idleMs: config.REVEILLE_RESIDENT_IDLE_MS,
-    residentMax: config.REVEILLE_RESIDENT_MAX,
-  });
-  const companies = createCompanies(pool);
-  const locks = new IssueLocks(connections.issueLocks, pool);
-  const leases = await createRunnerLeases(
-    connections.runnerLeases,
-    config.REVEILLE_RUNNER_LEASE_TTL_MS,
-    clock,
-  );
-  const owed = createOwedReleases(pool, clock, logger);
-  const timers = createTimers({
-    pool,
-    clock,
-    nowMs: () => lease.nowMs(),
-    publisher,
-    subjects,
-    logger,
-    trusted,
-  });
-  const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
-  const performer = new Performer({
-    bus,
-    clock,
-    streams,
-    pool,
-    publisher,
-    subjects,
-    names,
-    locks,
-    owed,
-    tokens: createRunTokens(config.keys.tokenSecret, clock, logger),
-    setTimer: (timer) => timers.set(timer),
-    failpoint,
-    logger,
-  });
-  const perform = (effects: readonly Effect[]): void => {
-    for (const effect of effects)
-      if (effect.kind === "answer" && effect.answer === "go") leases.claimed(effect.incarnation);
-    performer.perform(effects);
-  };
-  const reconciling = { pool, publisher, subjects, locks, leases, perform, logger };
-
-  return {
-    lease,
-    trusted,
-    activations,
-    companies,
-    locks,
-    leases,
-    owed,
-    failpoint,
-    timers,
-    tally: createTally(),
-    streamGauge,
-    perform,
-    reconciling,
-  };
-}
+type Parts = Tools & ReturnType<typeof assembleHost>;
 
 /** The host with its partitions, and the scheduler that feeds on them. */
 function assembleHost(
   config: ActorConfig,
   hostId: string,
   connections: Connections,
-  tools: Awaited<ReturnType<typeof assembleTools>>,
+  tools: Tools,
   logger: Logger,
 ) {
   const { bus, clock, streams, pool, leasePool, subjects, names } = connections;
@@ -277,12 +186,20 @@ function startPeriods(
   const { host, timers, activations, companies, reconciling, trusted, lockBucket, leases } = parts;
   const trimmer = new Trimmer(streams, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
+  const lockSweep = createLockSweep({
+    locks: parts.locks,
+    generation: () => host.generation,
+    grant: (issueId, holder) => parts.perform([grantTo(issueId, holder)]),
+  });
   return [
     // A third of the lease: two renewals may fail before it is in danger.
     every(clock, config.REVEILLE_HOST_LEASE_TTL_MS / 3, "renew", logger, () => host.beat()),
     every(clock, 2_000, "topology", logger, () => keepTopology(keeper)),
     // As often as the keeper looks, who makes it.
-    every(clock, 2_000, "lock bucket", logger, () => lockBucket.check()),
+    every(clock, 2_000, "lock bucket", logger, async () => {
+      await lockBucket.check();
+      await lockSweep.turn();
+    }),
     every(clock, 1_000, "trim", logger, () =>
       trimmer.trim(
         partitions().map(({ row }) => row),

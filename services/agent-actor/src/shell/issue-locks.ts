@@ -81,6 +81,23 @@ export class IssueLocks {
     return granted;
   }
 
+  /** Every lock that has a holder, as read one after the other. */
+  async held(): Promise<{ issueId: string; holder: LockEntry }[]> {
+    const found: { issueId: string; holder: LockEntry }[] = [];
+    for (const key of await this.#bucket.keys()) {
+      const issueId = key.split(".")[1];
+      const { value } = await this.#read(key);
+      if (value && issueId) found.push({ issueId, holder: value.holder });
+    }
+    return found;
+  }
+
+  /** Lets go for a holder that is dead, unless it has taken the lock anew meanwhile. Returns who has to be told. */
+  async releaseDead(issueId: string, holder: LockEntry): Promise<LockEntry | null> {
+    if (await isAlive(this.#pool, issueId, holder)) return null;
+    return this.release(holder.companyId, issueId, holder.runId, holder);
+  }
+
   /**
    * Makes the bucket say what Postgres says: this run holds the issue. Whoever calls this has looked at
    * Postgres some time ago, so it is asked again behind the revision: a release in between moves that.

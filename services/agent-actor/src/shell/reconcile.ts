@@ -168,9 +168,13 @@ async function checkWaiter(context: ReconcileContext, row: Row): Promise<void> {
 
 /** Whoever was made holder learns it by its mailbox. */
 function tell(context: ReconcileContext, issueId: string, holder: LockEntry | null): void {
-  if (!holder) return;
+  if (holder) context.perform([grantTo(issueId, holder)]);
+}
+
+/** Tells a holder by its mailbox; telling twice is deciding nothing the second time. */
+export function grantTo(issueId: string, holder: LockEntry): Effect {
   const { companyId, agentId, runId, requestId: wakeId } = holder;
-  context.perform([{ kind: "grant", companyId, agentId, issueId, runId, wakeId }]);
+  return { kind: "grant", companyId, agentId, issueId, runId, wakeId };
 }
 
 const entryOf = (row: Row): LockEntry => ({

@@ -3,7 +3,7 @@
  * record. Wires the parts; each says itself what it does.
  */
 import { mkdirSync } from "node:fs";
-import type { BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
+import type { Bus, BusMessage, BusSubscription } from "@reveille/shared/nats/bus";
 import type { WorkItem, WorkQueue } from "@reveille/shared/nats/work-queue";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { pause } from "@reveille/shared/runtime/clock";
@@ -225,6 +225,9 @@ class Runner implements Started {
 
   async #liveAgain(): Promise<void> {
     while (!this.#draining && !this.#current) {
+      // Asked for without a connection, a lease would be refused seconds after there is one again.
+      await connected(this.#shared.bus);
+      if (this.#draining) return;
       try {
         await this.#live();
       } catch (error) {
@@ -249,3 +252,15 @@ class Runner implements Started {
     await this.#shared.close();
   }
 }
+
+/** Resolves when NATS is there, or is gone for good. */
+const connected = (bus: Bus): Promise<void> =>
+  bus.connected
+    ? Promise.resolve()
+    : new Promise((resolve) => {
+        const stop = bus.onState((state) => {
+          if (state === "disconnected") return;
+          stop();
+          resolve();
+        });
+      });

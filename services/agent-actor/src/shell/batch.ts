@@ -71,7 +71,9 @@ export async function runBatch(
     messages.map((message): Item => ({
       partition,
       message,
-      read: wasApplied(partition.row, message) ? { kind: "applied" } : readMessage(message),
+      read: wasApplied(partition.row, message)
+        ? { kind: "applied" }
+        : readMessage(message, partition.row.generation),
     })),
   );
   return runItems(context, items, new Set());
@@ -97,8 +99,14 @@ async function runItems(
         case "fenced":
           return { kind: "step-down", reason: "another epoch owns a partition" };
         case "issue-held":
-          heldElsewhere.add(outcome.issueId);
-          continue;
+          if (!heldElsewhere.has(outcome.issueId)) {
+            heldElsewhere.add(outcome.issueId);
+            continue;
+          }
+          // Two agents of this very batch took it from each other: one after the other they will not.
+          if (items.length > 1) return await inHalves(context, items, heldElsewhere);
+          context.logger.warn({ issueId: outcome.issueId, tries }, "an issue is still held");
+          break;
         case "rejected":
           return await halve(context, items, heldElsewhere, outcome.reason);
         case "unavailable":
@@ -148,6 +156,14 @@ async function halve(
       held,
     );
   }
+  return inHalves(context, items, held);
+}
+
+async function inHalves(
+  context: BatchContext,
+  items: readonly Item[],
+  held: Set<string>,
+): Promise<BatchOutcome> {
   const middle = items.length >> 1;
   const first = await runItems(context, items.slice(0, middle), held);
   return first.kind === "done" ? runItems(context, items.slice(middle), held) : first;

@@ -131,3 +131,10 @@ test("whatever the kind and the bytes, nothing is thrown", () => {
     }),
   );
 });
+
+test("a message of an older generation stands where it is met, and keeps its own id", () => {
+  const message = stored("wake", {});
+  const [before, now] = [readMessage(message, 0), readMessage(message, 7)];
+  if (before.kind !== "delivery" || now.kind !== "delivery") throw new Error("not read");
+  expect(now.delivery).toEqual({ ...before.delivery, generation: 7 });
+});

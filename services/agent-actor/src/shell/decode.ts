@@ -66,8 +66,12 @@ const bodies: Record<Exclude<MailboxMessage["kind"], "wake">, ZodType> = {
   "run.reported": runReportedSchema,
 };
 
-/** Never throws. */
-export function readMessage(stored: StoredMessage): Read {
+/**
+ * Never throws. `cursorGeneration`: the generation in which its partition's cursor counts. A stream that was rolled
+ * back still holds messages of older ones; their place is where they are met now, because a place is compared with
+ * the cursor to tell whether it was applied.
+ */
+export function readMessage(stored: StoredMessage, cursorGeneration = 0): Read {
   const address = parseStored(stored.subject);
   if (!address)
     return { kind: "dead", address, reason: `not a mailbox subject: ${stored.subject}` };
@@ -75,7 +79,7 @@ export function readMessage(stored: StoredMessage): Read {
     companyId: address.companyId,
     agentId: address.agentId,
     partition: address.partition,
-    generation: address.generation,
+    generation: Math.max(address.generation, cursorGeneration),
     sequence: stored.seq,
     atMs: Number(stored.timestampNs / 1_000_000n),
     // The timestamp too: a wiped stream counts its sequences anew before its generation has moved.

@@ -131,7 +131,15 @@ export const mutants: readonly Mutant[] = [
         '? { kind: "overtaken" } : { kind: "fenced" }',
         '? { kind: "committed" } : { kind: "fenced" }',
       ],
+      ['outcome.kind === "committed" && again', "false"],
     ],
+    seed: 1,
+  },
+  {
+    name: "place-in-old-generation",
+    what: "a message of an older generation passes for applied before it is: two agents take an issue from each other (was shipped)",
+    file: `${shell}/decode.js`,
+    changes: [["Math.max(address.generation, cursorGeneration)", "address.generation"]],
     seed: 1,
   },
   {

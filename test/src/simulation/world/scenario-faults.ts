@@ -71,9 +71,19 @@ export const faultKinds: readonly FaultKind[] = [
   "duplicates",
 ];
 
+/** What processes do to each other by stopping and going on is most of what can go wrong: it is drawn more often. */
+const drawn: readonly FaultKind[] = [
+  ...faultKinds,
+  "freeze",
+  "freeze",
+  "freeze",
+  "freeze-at",
+  "kill",
+];
+
 export function faultsOf(random: Random, fleet: Fleet, untilMs: number): Fault[] {
   // A scenario favours a few kinds: faults that always come together hide each other.
-  const favoured = Array.from({ length: random.between(1, 3) }, () => random.pick(faultKinds));
+  const favoured = Array.from({ length: random.between(1, 3) }, () => random.pick(drawn));
   const count = random.between(1, 5);
   const faults = Array.from({ length: count }, () =>
     faultOf(random, fleet, random.pick(favoured), random.below(untilMs)),
@@ -103,7 +113,7 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
       return {
         kind,
         atMs,
-        forMs: random.pick([forMs, forMs, 22_000]),
+        forMs: random.pick([forMs, 22_000]),
         target: anyOf(host, runner, runner, guard),
       };
     case "kill-at":

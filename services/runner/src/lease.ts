@@ -43,6 +43,8 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
   let revision = 0;
   let over = false;
   const renewing = new Set<Promise<void>>();
+  /** The one that began last; earlier ones broke with their connection and only say so late. */
+  let latest: Promise<void> | null = null;
   let passed = false;
 
   const check = (): boolean => {
@@ -68,12 +70,16 @@ export async function takeLease(options: LeaseOptions): Promise<Lease> {
     if (over || check()) return;
     const renewal = renew()
       .catch((error: unknown) => logger.warn({ err: error }, "the lease was not renewed"))
-      .finally(() => renewing.delete(renewal));
+      .finally(() => {
+        renewing.delete(renewal);
+        if (latest === renewal) latest = null;
+      });
+    latest = renewal;
     renewing.add(renewal);
   };
   await renew();
   const renewal = clock.every(options.renewMs, () => {
-    if (renewing.size === 0) begin();
+    if (latest === null) begin();
   });
   // What was on its way when the connection broke is lost, which it says only seconds later: too late after a long outage.
   const reconnects = bus.onState((state) => {

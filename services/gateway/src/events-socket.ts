@@ -23,9 +23,26 @@ export const eventsSocket = ({ pool, live }: { pool: Pool; live: LiveEvents }): 
     const wanted = readCatchUp(query);
     const found = await pool.query("select 1 from companies where id = $1", [companyId]);
     if (found.rowCount === 0) throw notFound("Company");
-    return (sink) => forward(sink, { companyId, pool, live, wanted });
+    // Before the socket opens the server knows that somebody listens: from then on no frame is missed.
+    const release = holdOpen(live, companyId);
+    await live.settled();
+    return (sink) => forward(sink, { companyId, pool, live, wanted }).finally(release);
   },
 });
+
+/** A socket that was admitted and never opened holds nothing for longer. */
+const holdMs = 5_000;
+
+/** Keeps the company's subscription until whoever was admitted listens; returns what ends that. */
+function holdOpen(live: LiveEvents, companyId: string): () => void {
+  const stop = live.listen(companyId, () => undefined);
+  const timer = setTimeout(stop, holdMs);
+  timer.unref();
+  return () => {
+    clearTimeout(timer);
+    stop();
+  };
+}
 
 interface Forwarding {
   companyId: string;

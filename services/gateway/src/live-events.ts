@@ -99,7 +99,8 @@ export function createLiveEvents(bus: NatsBus, subjects: Subjects, logger: Logge
         stop();
       }
     },
-    settled: () => bus.flush(),
+    // While NATS is away nothing comes that could be missed; a reader must not wait for its return to be let in.
+    settled: () => (bus.connected ? bus.flush() : Promise.resolve()),
     get companies() {
       return companies.size;
     },

@@ -24,7 +24,7 @@ export const mutants: readonly Mutant[] = [
     what: "a host that was frozen beyond its lease still writes",
     file: "test/dist/simulation/store/statements/commit.js",
     changes: [["row?.epoch !== epoch || ", ""]],
-    seed: 240,
+    seed: 1,
   },
   {
     name: "effects-before-commit",
@@ -54,7 +54,7 @@ export const mutants: readonly Mutant[] = [
       ["let sentinel = cursorSeq > 0 ?", "let sentinel = false ?"],
       ["startSeq: Math.max(1, cursorSeq),", "startSeq: cursorSeq + 1,"],
     ],
-    seed: 20,
+    seed: 40,
   },
   {
     name: "forget-waiter",
@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
     what: "a second claim gets the go of the same attempt",
     file: `${core}/on-run-started.js`,
     changes: [["run.claim?.claimId !== report.claimId", "false"]],
-    seed: 1,
+    seed: 50,
   },
   {
     name: "hand-over-before-commit",
@@ -113,7 +113,7 @@ export const mutants: readonly Mutant[] = [
     what: "a runner that is frozen or cut off keeps its agents alive beyond its lease",
     file: `${runner}/guard/guard.js`,
     changes: [["ports.machineNs() > this.#deadlineNs", "false"]],
-    seed: 1,
+    seed: 50,
   },
   {
     name: "forget-evicted-agent",
@@ -133,7 +133,7 @@ export const mutants: readonly Mutant[] = [
       ],
       ['outcome.kind === "committed" && again', "false"],
     ],
-    seed: 1,
+    seed: 250,
   },
   {
     name: "place-in-old-generation",

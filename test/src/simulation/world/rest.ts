@@ -33,6 +33,11 @@ export function unrest(
   const exec = nats.jetstream.peek(names.exec);
   if (!mailbox || !exec) return "there are no streams";
   if (exec.messages.length > 0) return `${exec.messages.length} executions are stored`;
+  const { generation } = tables.mailbox_state.get(1)!;
+  // Its cursor counts in a stream that is gone, and says nothing about this one.
+  const behind = tables.partitions.where((row) => row.generation < generation)[0];
+  if (behind)
+    return `partition ${behind.partition} is in generation ${behind.generation} of ${generation}`;
   for (const { seq, subject } of mailbox.messages) {
     const partition = tables.partitions.get(Number(subject.split(".")[1]));
     if (partition && partition.cursor_seq < seq)

@@ -94,14 +94,8 @@ export class FaultInjection {
           () => (place.process ? undefined : place.start()),
         );
       }
-      case "freeze-at": {
-        const process = this.#processOf(fault.target);
-        return this.#at(
-          fault,
-          () => process?.freeze(),
-          () => process?.thaw(),
-        );
-      }
+      case "freeze-at":
+        return this.#freezeAt(fault);
       case "cut":
         return this.#with(fault.target, (process) => {
           faults.partition(process);
@@ -182,6 +176,27 @@ export class FaultInjection {
       witness.onStatement.delete(armed);
       undo();
     };
+  }
+
+  /** It wakes up among the writes of whoever took over from it. */
+  #freezeAt(fault: Extract<Fault, { kind: "freeze-at" }>): () => void {
+    const { witness, loop } = this.#ground;
+    const process = this.#processOf(fault.target);
+    const taken = (who: string, executed: string): void => {
+      if (executed !== "take_partitions" || who === process?.name || process?.state !== "frozen")
+        return;
+      witness.onStatement.delete(taken);
+      loop.schedule(fault.thawAfterMs, () => process.thaw());
+    };
+    witness.onStatement.add(taken);
+    return this.#at(
+      fault,
+      () => process?.freeze(),
+      () => {
+        witness.onStatement.delete(taken);
+        process?.thaw();
+      },
+    );
   }
 
   /** What JetStream has acknowledged since `fromMs` is gone. */

@@ -20,7 +20,9 @@ export type Fault = During &
     | { kind: "stop"; target: Target }
     | { kind: "freeze"; target: Target }
     /** The same at the instant at which the store carries out a statement of a batch: a read, or the commit. */
-    | { kind: "kill-at" | "freeze-at"; target: Target; statement: BatchStatement }
+    | { kind: "kill-at"; target: Target; statement: BatchStatement }
+    /** `thawAfterMs`: so soon after somebody has taken its partitions over, at the latest at the end of the fault. */
+    | { kind: "freeze-at"; target: Target; statement: BatchStatement; thawAfterMs: number }
     /** Off the network of NATS, both ways. */
     | { kind: "cut"; target: Target }
     /** Every hop of NATS takes up to so long. */
@@ -131,6 +133,7 @@ function faultOf(random: Random, fleet: Fleet, kind: FaultKind, atMs: number): F
         forMs: random.pick([1_000, 5_000, 9_000]),
         target: host(),
         statement: random.pick(["read", "commit"]),
+        thawAfterMs: random.pick([0, 20, 60, 200, 20_000]),
       };
     case "cut":
       return { kind, atMs, forMs, target: anyOf(host, runner) };

@@ -23,11 +23,12 @@ const growthMax = 64 * 1024 * 1024;
 const wakeCount = inForm(60, 200);
 
 let postgres: TestPostgres;
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(() => postgres.stop());
 const cluster = clusterOfFile(async () => {
   postgres = await startTestPostgres();
   return { postgres };
 });
-afterAll(() => postgres.stop());
 
 interface Answer {
   status: number;

@@ -21,6 +21,8 @@ const lonelyMs = inForm(3_000, 15_000);
 const wakeCount = inForm(60, 200);
 
 let servers: NatsCluster;
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(() => servers.stop());
 const cluster = clusterOfFile(async () => {
   servers = await startNatsCluster();
   return {
@@ -28,7 +30,6 @@ const cluster = clusterOfFile(async () => {
     env: { "agent-actor": { REVEILLE_JETSTREAM_REPLICAS: "3" } },
   };
 });
-afterAll(() => servers.stop());
 
 const { mailbox } = topologyNames("rv");
 const leader = (): Promise<number> =>

@@ -19,6 +19,11 @@ type Link = (typeof kinds)[number] | "postgres";
 let nats: TestNats;
 const links = {} as Record<Link, Proxy>;
 const portOf = (url: string): number => Number(new URL(url).port);
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(async () => {
+  await Promise.all(Object.values(links).map((link) => link.stop()));
+  await nats.stop();
+});
 const cluster = clusterOfFile(async () => {
   nats = await startTestNats();
   for (const kind of kinds) links[kind] = await startProxy(portOf(nats.serviceUrl));
@@ -27,10 +32,6 @@ const cluster = clusterOfFile(async () => {
     kinds.map((kind) => [kind, { NATS_URL: links[kind].urlOf(nats.serviceUrl) }]),
   );
   return { nats, env, databaseUrlOf: (url: string) => links.postgres.urlOf(url) };
-});
-afterAll(async () => {
-  await Promise.all(Object.values(links).map((link) => link.stop()));
-  await nats.stop();
 });
 
 const { mailbox, exec, issueLocks } = topologyNames("rv");

@@ -31,6 +31,11 @@ const wakeCount = inForm(40, 150);
 let nats: TestNats;
 /** `nats` and `postgres` are those of the cut host and the cut gateway. */
 const links = {} as Record<"nats" | "postgres" | "runner", Proxy>;
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(async () => {
+  await Promise.all(Object.values(links).map((link) => link.stop()));
+  await nats.stop();
+});
 const cluster = clusterOfFile(async () => {
   nats = await startTestNats();
   links.nats = await startProxy(portOf(nats.serviceUrl));
@@ -55,10 +60,6 @@ beforeAll(async () => {
   await stack.start("agent-actor", { ...env, REVEILLE_HEALTH_PORT: String(port) });
   await stack.start("gateway", env);
   await stack.start("runner", { NATS_URL: links.runner.urlOf(nats.serviceUrl) });
-});
-afterAll(async () => {
-  await Promise.all(Object.values(links).map((link) => link.stop()));
-  await nats.stop();
 });
 
 const portOf = (url: string): number => Number(new URL(url).port);

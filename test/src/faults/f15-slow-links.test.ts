@@ -21,6 +21,11 @@ let nats: TestNats;
 /** `narrow`: of one runner and one gateway, to NATS. */
 const links = {} as Record<"nats" | "postgres" | "narrow", Proxy>;
 const portOf = (url: string): number => Number(new URL(url).port);
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(async () => {
+  await Promise.all(Object.values(links).map((link) => link.stop()));
+  await nats.stop();
+});
 const cluster = clusterOfFile(async () => {
   nats = await startTestNats();
   links.nats = await startProxy(portOf(nats.serviceUrl));
@@ -39,10 +44,6 @@ beforeAll(async () => {
   const behind = { NATS_URL: links.narrow.urlOf(nats.serviceUrl) };
   await cluster().system.stack.start("runner", behind);
   await cluster().system.stack.start("gateway", behind);
-});
-afterAll(async () => {
-  await Promise.all(Object.values(links).map((link) => link.stop()));
-  await nats.stop();
 });
 
 const slow: Record<string, () => void> = {

@@ -25,18 +25,19 @@ const wakeCount = inForm(20, 100);
 const disks = {} as Record<"nats" | "postgres" | "work", SmallDisk>;
 let nats: TestNats;
 let postgres: TestPostgres;
+// Hooks run backwards: the servers and links go after those who use them.
+afterAll(async () => {
+  if (missing !== null) return;
+  await postgres.stop();
+  await nats.stop();
+  for (const disk of Object.values(disks)) disk.close();
+});
 const cluster = clusterOfFile(async () => {
   if (missing !== null) return { gateways: 0, agentActors: 0, runners: 0 };
   for (const name of ["nats", "postgres", "work"] as const) disks[name] = openSmallDisk();
   nats = await startTestNats({ dir: disks.nats.dir });
   postgres = await startTestPostgres({ dir: disks.postgres.dir });
   return { nats, postgres, env: { runner: { REVEILLE_RUNNER_WORK_DIR: disks.work.dir } } };
-});
-afterAll(async () => {
-  if (missing !== null) return;
-  await postgres.stop();
-  await nats.stop();
-  for (const disk of Object.values(disks)) disk.close();
 });
 
 async function post(path: string, body: object): Promise<{ status: number; retryAfter: number }> {

@@ -74,8 +74,10 @@ test("wake, run, events, cost and lock are consistent at every instant that anot
        left join cost_events c on c.run_id = r.id where r.started_at is not null group by r.status`,
     );
     expect(new Set(rows.map(({ status }) => status))).toEqual(new Set(expected));
+    // A run that is cancelled right after its go may not have come to writing what it used.
     for (const { status, n, costs } of rows)
-      if (status !== "failed") expect({ status, costs }).toEqual({ status, costs: n });
+      if (status === "cancelled") expect(costs).toBeLessThanOrEqual(n);
+      else if (status !== "failed") expect({ status, costs }).toEqual({ status, costs: n });
   } finally {
     await watch.stop();
     await system.stop();

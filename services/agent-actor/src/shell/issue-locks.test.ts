@@ -82,3 +82,37 @@ test("given a run that ends while it is put before a waiter, then the waiter hol
   expect(await locks.assertHolder("issue", ended)).toEqual(waiter);
   expect(memory.value).toEqual({ holder: waiter, waiters: [] });
 });
+
+/** The same bucket, whose first answer to a read is that of a follower which lags. */
+function firstReadLate(
+  bucket: Bucket,
+  late: { value: LockValue; revision: number } | null,
+): Bucket {
+  let reads = 0;
+  return {
+    ...bucket,
+    get: async (key) => {
+      reads += 1;
+      if (reads > 1) return bucket.get(key);
+      if (late === null) return null;
+      return { key, value: Buffer.from(JSON.stringify(late.value)), revision: late.revision };
+    },
+  };
+}
+
+test.each([
+  ["nothing", null],
+  ["the holder before", { value: { holder: waiter, waiters: [] }, revision: 0 }],
+])("given a lock, when a late read shows %s, then it is released all the same", async (_, late) => {
+  const memory = memoryBucket({ holder: ended, waiters: [waiter] });
+  const locks = new IssueLocks(firstReadLate(memory.bucket, late), poolOf([]));
+  expect(await locks.release("company", "issue", "ended", null)).toEqual(waiter);
+  expect(memory.value).toEqual({ holder: waiter, waiters: [] });
+});
+
+test("given a free issue, then a release leaves nothing behind", async () => {
+  const memory = memoryBucket(null);
+  const locks = new IssueLocks(memory.bucket, poolOf([]));
+  expect(await locks.release("company", "issue", "ended", null)).toBeNull();
+  expect(memory.value).toBeNull();
+});

@@ -136,25 +136,11 @@ export const mutants: readonly Mutant[] = [
     seed: 250,
   },
   {
-    name: "place-in-old-generation",
-    what: "a message of an older generation passes for applied before it is: two agents take an issue from each other (was shipped)",
-    file: `${shell}/decode.js`,
-    changes: [["Math.max(address.generation, cursorGeneration)", "address.generation"]],
-    seed: 1,
-  },
-  {
     name: "forget-granted-lock",
     what: "a limit stops the run that was granted a lock, and the lock stays with it (was shipped)",
     file: `${core}/on-grant.js`,
     changes: [["if (!run) {", "if (!run) return draft.done();\n    if (false) {"]],
-    seed: 290,
-  },
-  {
-    name: "believe-late-read",
-    what: "a release believes a read that a lagging follower answered (was shipped)",
-    file: `${shell}/issue-locks.js`,
-    changes: [["if (result.write === undefined && ", "if (false && "]],
-    seed: 470,
+    seed: 150,
   },
 ];
 

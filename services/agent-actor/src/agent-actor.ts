@@ -97,6 +97,7 @@ function assembleHost(
     clock,
     subjects,
     lease,
+    leaseTtlMs: config.REVEILLE_HOST_LEASE_TTL_MS,
     failpoint: tools.failpoint,
     logger,
     dropActivations: (partition) => activations.dropPartition(partition),

@@ -31,3 +31,10 @@ test("a clock that goes back gives no tokens and takes none", () => {
   const state = spendToken(startPace(100));
   expect(pace(state, 50).state.tokens).toBe(state.tokens);
 });
+
+test("what rounding leaves of a token is waited for by moving the clock", () => {
+  const now = 70_000.1;
+  const { waitMs } = pace({ tokens: 1 - Number.EPSILON, atMs: now }, now);
+  expect(waitMs).toBe(1);
+  expect(pace({ tokens: 1 - Number.EPSILON, atMs: now }, now + waitMs).waitMs).toBe(0);
+});

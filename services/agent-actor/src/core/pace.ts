@@ -17,10 +17,16 @@ const periodMs = 8;
 
 export const startPace = (nowMs: number): PaceState => ({ tokens: burst, atMs: nowMs });
 
-/** The state now, and how long to wait for a token; 0: there is one. */
+/**
+ * The state now, and how long to wait for a token; 0: there is one. Whole milliseconds, as timers have them: what is left of a token
+ * by rounding can be too small to move the clock, and asking again at the same moment would never end.
+ */
 export function pace(state: PaceState, nowMs: number): { state: PaceState; waitMs: number } {
   const tokens = Math.min(burst, state.tokens + Math.max(0, nowMs - state.atMs) / periodMs);
-  return { state: { tokens, atMs: nowMs }, waitMs: tokens >= 1 ? 0 : (1 - tokens) * periodMs };
+  return {
+    state: { tokens, atMs: nowMs },
+    waitMs: tokens >= 1 ? 0 : Math.ceil((1 - tokens) * periodMs),
+  };
 }
 
 /** A batch started. */

@@ -11,6 +11,8 @@ import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { desiredPartitions } from "../core/placement.js";
+import { createCutOff } from "./cut-off.js";
+import type { CutOff } from "./cut-off.js";
 import type { HostLease, HostView } from "./host-lease.js";
 import type { Partition } from "./partition.js";
 import { releasePartitions, takePartitions } from "./partition-rows.js";
@@ -23,6 +25,7 @@ export interface HostContext {
   clock: Clock;
   subjects: Subjects;
   lease: HostLease;
+  leaseTtlMs: number;
   failpoint: Failpoint;
   logger: Logger;
   openPartition: (row: PartitionRow) => Partition;
@@ -31,6 +34,7 @@ export interface HostContext {
 
 export class Host {
   readonly #context: HostContext;
+  readonly #cutOff: CutOff;
   readonly #partitions = new Map<number, Partition>();
   #generation = 0;
   #beating: Promise<void> | null = null;
@@ -39,7 +43,9 @@ export class Host {
   #nextEnd: Timer | null = null;
 
   constructor(context: HostContext) {
+    const { clock, bus, leaseTtlMs, logger } = context;
     this.#context = context;
+    this.#cutOff = createCutOff({ clock, connected: () => bus.connected, leaseTtlMs, logger });
   }
   get partitions(): ReadonlyMap<number, Partition> {
     return this.#partitions;
@@ -105,6 +111,10 @@ export class Host {
 
   async #beatOnce(): Promise<void> {
     try {
+      if (!this.#cutOff.mayRenew()) {
+        this.#nextEnd?.cancel();
+        return;
+      }
       const view = await this.#context.lease.renew();
       this.generationSeen(view.generation);
       this.#lookAtEnd(view);
@@ -145,11 +155,12 @@ export class Host {
     );
     if (stale.length > 0) await releasePartitions(pool, hostId, numbers(stale));
     const live = new Set(view.hosts);
+    const { returning } = this.#cutOff;
     const free = view.owners.filter(
       ({ partition, owner }) =>
         desired.has(partition) &&
         !this.#partitions.has(partition) &&
-        (owner === null || owner === hostId || !live.has(owner)),
+        (owner === null || owner === hostId || (!live.has(owner) && !returning)),
     );
     if (free.length === 0) return;
     const taken = await takePartitions(pool, hostId, numbers(free));

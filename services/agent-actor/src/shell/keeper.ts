@@ -34,6 +34,8 @@ const keeperTtlMs = 10_000;
 
 /** Looks once, if this host is (or becomes) the keeper. @throws RuntimeError of Postgres or NATS. */
 export async function keepTopology(context: KeeperContext): Promise<void> {
+  // Who cannot reach the streams does not stay elected to keep them.
+  if (!context.bus.connected) return;
   const elected = await guarded("keeper election", () =>
     context.pool.query<{ generation: number; partition_count: number; owned_before: boolean }>({
       name: "keeper_election",

@@ -24,6 +24,8 @@ setFlagsFromString("--allow-natives-syntax");
 const doMicrotasks = runInThisContext("() => %PerformMicrotaskCheckpoint()") as () => void;
 /** Events in one turn of the real loop, which now and then must see its own signals and timers: 512 take about a millisecond. */
 const turnEvents = 512;
+/** Events at one moment; a seed without a fault has a few hundred at most. Beyond it something asks again and again in time that stands still. */
+const instantEvents = 1_000_000;
 
 /** 2026-01-01, so that wall times look like wall times. */
 export const simulationStartMs = Date.UTC(2026, 0, 1);
@@ -32,6 +34,7 @@ export class Loop {
   #nowMs = 0;
   #order = 0;
   #steps = 0;
+  #stepsNow = 0;
   readonly #heap: Event[] = [];
 
   /** Simulated milliseconds since the start. */
@@ -97,6 +100,8 @@ export class Loop {
         this.#nowMs = endMs;
         return "time over";
       }
+      this.#stepsNow = event.atMs > this.#nowMs ? 0 : this.#stepsNow + 1;
+      if (this.#stepsNow > instantEvents) throw new Error(`time stands still at ${this.#nowMs} ms`);
       this.#nowMs = event.atMs;
       this.#steps += 1;
       count += 1;

@@ -74,6 +74,8 @@ export const owedWakes = pgTable(
     /** Derived from cause and agent: two gateways publish the same wake. */
     wakeId: text("wake_id").primaryKey(),
     request: json("request").notNull(),
+    /** W3C trace context of what the gateway was asked for; null: it had none. */
+    traceparent: text("traceparent"),
     createdAt: createdAt(),
   },
   (table) => [index("owed_wakes_created").on(table.createdAt)],

@@ -52,6 +52,8 @@ export const agentWakeupRequests = pgTable(
     waits: boolean("waits").notNull().default(false),
     /** The lock that was granted to this wake has to be passed on. */
     owesRelease: boolean("owes_release").notNull().default(false),
+    /** W3C trace context of the wake: what waits for hours still belongs to its trace. Null: it has none. */
+    traceparent: text("traceparent"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -136,6 +138,8 @@ export const heartbeatRuns = pgTable(
     reported: json("reported"),
     /** The agent said that it has finished; its runner is told until it ends. */
     finishRequested: boolean("finish_requested").notNull().default(false),
+    /** W3C trace context of the wake that led to it; null: it has none. */
+    traceparent: text("traceparent"),
     wakeId: text("wake_id").notNull(),
     generation: integer("generation").notNull(),
     streamSeq: bigint("stream_seq", { mode: "number" }).notNull(),

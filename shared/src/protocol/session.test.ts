@@ -37,6 +37,11 @@ test.each([
     { sessionId: "s", workspaceId: "w", repoUrl: "u", repoRef: "r" },
   ],
   [{ sessionId: " ", session_id: "t" }, { sessionId: "t" }],
+  [
+    { sessionId: "s", totals: { costUsd: 0.5, usage: 7, more: 1 } },
+    { sessionId: "s", totals: { costUsd: 0.5 } },
+  ],
+  [{ sessionId: "s", totals: { costUsd: "much" } }, { sessionId: "s" }],
   [{ cwd: "/c" }, null],
   [{ sessionId: 7 }, null],
   [null, null],

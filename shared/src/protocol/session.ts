@@ -4,6 +4,8 @@
  * count. The rules follow Paperclip's, so that its data reads the same.
  */
 
+import type { Usage } from "./execution.js";
+import { usageSchema } from "./execution.js";
 import { headOf } from "./text.js";
 
 type Json = Record<string, unknown>;
@@ -13,6 +15,15 @@ export interface Session {
   params: Json | null;
   /** At most 128 characters. */
   displayId: string | null;
+}
+
+/**
+ * What a session had used when it was kept, of programs that count on through it: the next run subtracts
+ * it. It travels with the session, which may go on on another machine.
+ */
+export interface SessionTotals {
+  usage?: Usage;
+  costUsd?: number;
 }
 
 export interface SessionCodec {
@@ -45,7 +56,20 @@ const aliases: Readonly<Record<string, readonly string[]>> = {
   repoRef: ["repoRef", "repo_ref"],
 };
 
-/** Programs that keep their conversation in a folder: an id, the folder and where its files come from. */
+/** The part of `params.totals` that is what it should be; null when nothing is. */
+export function sessionTotalsOf(params: Readonly<Json> | null | undefined): SessionTotals | null {
+  const totals = params?.["totals"];
+  if (!isMap(totals)) return null;
+  const usage = usageSchema.safeParse(totals["usage"]);
+  const costUsd = totals["costUsd"];
+  const kept: SessionTotals = {
+    ...(usage.success ? { usage: usage.data } : {}),
+    ...(typeof costUsd === "number" && costUsd >= 0 ? { costUsd } : {}),
+  };
+  return Object.keys(kept).length > 0 ? kept : null;
+}
+
+/** Programs that keep their conversation in a folder: an id, the folder, where its files come from, what it has used. */
 const folderCodec: SessionCodec = {
   normalize: (params) => {
     if (!isMap(params)) return null;
@@ -54,6 +78,8 @@ const folderCodec: SessionCodec = {
       const value = spellings.map((key) => nonBlank(params[key])).find((found) => found !== null);
       if (value) kept[name] = value;
     }
+    const totals = sessionTotalsOf(params);
+    if (totals) kept["totals"] = totals;
     return "sessionId" in kept ? kept : null;
   },
   displayId: (params) => nonBlank(params?.["sessionId"]),

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Action } from "../action.js";
+import type { Row } from "../api.js";
 import { connectClient } from "../context.js";
 import type { Context } from "../context.js";
 import { fail, guardedCheck, ok, warn } from "../doctor/check.js";
@@ -16,6 +17,7 @@ import {
   checkRuns,
 } from "../doctor/database-checks.js";
 import { checkLocalUser, checkServer, checkTopology } from "../doctor/nats-checks.js";
+import { checkPools } from "../doctor/pool-checks.js";
 import { checkRunners, readRunnerLeases } from "../doctor/runner-checks.js";
 import { CliFailure, exitCodes } from "../failure.js";
 import type { ExitCode } from "../failure.js";
@@ -159,6 +161,10 @@ async function checkTogether(
       const leases = await readRunnerLeases(bus, system.prefix);
       const pools = new Set(leases.map((lease) => lease.pool));
       return [...checkRunners(leases), ...(await checkRuns(pool, pools))];
+    })),
+    ...(await guardedCheck("pool consumers", "It needs the gateway, too.", async () => {
+      const { pools } = (await context.api.get("/pools")) as { pools: Row[] };
+      return checkPools(bus, pool, system.prefix, pools);
     })),
   );
 }

@@ -43,7 +43,7 @@ async function showQueue(context: Context, wanted: string): Promise<void> {
       mailbox.runs.map((row) => [
         shortId(row["runId"]),
         orDash(row["phase"]),
-        orDash(row["waitsFor"]),
+        orDash(row["reason"] ?? row["waitsFor"]),
         orDash(row["attempt"]),
         ago(row["createdAt"], nowMs),
         shortId(row["issueId"]),

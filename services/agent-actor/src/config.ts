@@ -1,6 +1,7 @@
 /** The configuration of an actor host, from the environment. */
 import { z } from "zod";
 import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
+import { poolsShape } from "@reveille/shared/protocol/runner-pools";
 import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
 import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 
@@ -8,6 +9,7 @@ const shape = {
   ...commonShape,
   ...databaseShape,
   ...keysShape,
+  ...poolsShape,
   /** Lease of this host: how long its partitions stand still after a kill -9. Larger: slower takeover, calmer under load. */
   REVEILLE_HOST_LEASE_TTL_MS: integer(500, 60_000).default(3_000),
   /** Messages in one batch: larger batches cost latency under load, smaller ones cost statements. */

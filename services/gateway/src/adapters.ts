@@ -3,10 +3,7 @@
  * What an adapter is like, and whether it would work, is asked of a runner; nothing of it is kept long.
  */
 import type { NatsBus } from "@reveille/shared/nats/bus";
-import { openBucket } from "@reveille/shared/nats/bucket";
-import type { Bucket } from "@reveille/shared/nats/bucket";
 import { decodePayload, encodePayload } from "@reveille/shared/protocol/codec";
-import { runnerLeaseSchema } from "@reveille/shared/protocol/execution";
 import { probeAnswerSchema } from "@reveille/shared/protocol/probe";
 import type {
   AdapterDescription,
@@ -15,22 +12,14 @@ import type {
   ProbeRequest,
 } from "@reveille/shared/protocol/probe";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
-import type { Logger } from "@reveille/shared/runtime/log";
 import { HttpError, overloaded, unprocessable } from "./errors.js";
+import type { ReadRunners } from "./runner-facts.js";
 
 /** Adapters that are part of every runner. */
 export const builtInAdapters = ["process", "http", "noop"] as const;
-/** A runner that started shows within this time; a lease itself lives for longer. */
-const freshMs = 3_000;
-/** Leases that one look reads: beyond that many runners, some of them speak for all. */
-const leasesMax = 500;
 /** A runner answers a probe within 10 s, or it is as good as gone. */
 const probeMs = 12_000;
 
-interface RunnerFacts {
-  pool: string;
-  adapters: readonly string[];
-}
 export interface Adapters {
   /** Types that some runner has, sorted. Without NATS those that were known last. */
   types(): Promise<string[]>;
@@ -42,13 +31,7 @@ export interface Adapters {
   test(request: Omit<Extract<ProbeRequest, { kind: "test" }>, "kind">): Promise<EnvironmentTest>;
 }
 
-export function createAdapters(
-  bus: NatsBus,
-  subjects: Subjects,
-  bucketName: string,
-  logger: Logger,
-): Adapters {
-  const runners = leaseReader(bus, bucketName, logger);
+export function createAdapters(bus: NatsBus, subjects: Subjects, runners: ReadRunners): Adapters {
   const types = async (): Promise<string[]> => {
     const living = (await runners()).flatMap(({ adapters }) => adapters);
     return [...new Set([...builtInAdapters, ...living])].toSorted();
@@ -99,37 +82,5 @@ export function createAdapters(
         answer.kind === "refused" ? answer.reason : "The runner did not test the environment",
       );
     },
-  };
-}
-
-/** The living runners as of a moment ago, or as they were last known. */
-function leaseReader(
-  bus: NatsBus,
-  bucketName: string,
-  logger: Logger,
-): () => Promise<RunnerFacts[]> {
-  let bucket: Bucket | undefined;
-  let known: RunnerFacts[] = [];
-  let readAt = -Infinity;
-  let reading: Promise<void> | null = null;
-  const read = async (): Promise<void> => {
-    const leases = (bucket ??= await openBucket(bus, bucketName));
-    const names = (await leases.keys()).slice(0, leasesMax);
-    const entries = await Promise.all(names.map((name) => leases.get(name)));
-    known = entries.flatMap((entry) => {
-      const decoded = entry && decodePayload(entry.value);
-      const lease = runnerLeaseSchema.safeParse(decoded?.ok ? decoded.value : null);
-      return lease.success ? [{ pool: lease.data.pool, adapters: lease.data.adapters }] : [];
-    });
-    readAt = performance.now();
-  };
-  return async () => {
-    if (bus.connected && performance.now() - readAt > freshMs)
-      await (reading ??= read()
-        .catch((error: unknown) => logger.warn({ err: error }, "cannot read runners' leases"))
-        .finally(() => {
-          reading = null;
-        }));
-    return known;
   };
 }

@@ -52,12 +52,16 @@ export type AgentSettings = Omit<
 
 /**
  * The settings with the adapter's variables in stored form.
- * @throws HttpError 400, 403, 404, 422: unknown adapter, bad timer, bad variable, manager of another company.
+ * @throws HttpError 400, 403, 404, 422: unknown adapter or pool, bad timer, bad variable, manager of another company.
  */
 export async function checkSettings<Settings extends AgentSettings>(
   context: Context,
   settings: Settings,
-  about: { companyId: string; actor: Actor; agent: { id: string; adapterConfig: unknown } | null },
+  about: {
+    companyId: string;
+    actor: Actor;
+    agent: { id: string; adapterConfig: unknown; runtimeConfig: unknown } | null;
+  },
 ): Promise<Settings> {
   if (settings.adapterType !== undefined) await context.adapters.requireKnown(settings.adapterType);
   if (settings.runtimeConfig) {
@@ -65,6 +69,7 @@ export async function checkSettings<Settings extends AgentSettings>(
     if (fault) throw badField(["runtimeConfig", ...fault.path], fault.message);
     const retry = retrySettingsSchema.nullish().safeParse(settings.runtimeConfig["retry"]);
     if (!retry.success) throw validationError(retry.error.issues, ["runtimeConfig", "retry"]);
+    context.runnerPools.requireKnown(settings.runtimeConfig, about.agent?.runtimeConfig);
   }
   if (settings.reportsTo)
     await requireManager(context.db, about.companyId, settings.reportsTo, about.agent?.id ?? null);

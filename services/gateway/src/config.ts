@@ -1,5 +1,6 @@
 /** What the gateway reads from its environment. A bad value ends the process with its variable's name. */
 import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
+import { poolsShape } from "@reveille/shared/protocol/runner-pools";
 import {
   ConfigError,
   commonShape,
@@ -20,6 +21,7 @@ const shape = {
   ...commonShape,
   ...databaseShape,
   ...keysShape,
+  ...poolsShape,
   REVEILLE_DEPLOYMENT_MODE: z.enum(deploymentModes).default("local_trusted"),
   /** Where HTTP and WebSocket listen. Where nobody logs in it has to be this machine alone. */
   REVEILLE_HTTP_HOST: z.string().min(1).default("127.0.0.1"),

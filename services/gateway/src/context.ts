@@ -17,6 +17,7 @@ import type { MailboxCommands } from "./mailbox-commands.js";
 import type { Metrics } from "./metrics.js";
 import type { OpenStreams } from "./open-streams.js";
 import type { OwedWakes } from "./owed-wakes.js";
+import type { RunnerPools } from "./runner-pools.js";
 import type { UndecidedWakes } from "./undecided-wakes.js";
 import type { WakeSubmitter } from "./wake-submitter.js";
 
@@ -32,6 +33,7 @@ export interface Context {
   authenticate: Authenticate;
   activity: ActivityLog;
   adapters: Adapters;
+  runnerPools: RunnerPools;
   admissions: Admissions;
   live: LiveEvents;
   logs: LogReader;

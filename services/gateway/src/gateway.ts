@@ -31,6 +31,8 @@ import { createMetrics } from "./metrics.js";
 import { createOpenStreams } from "./open-streams.js";
 import { createOwedWakes } from "./owed-wakes.js";
 import { allRoutes } from "./routes.js";
+import { createRunnerFacts } from "./runner-facts.js";
+import { createRunnerPools } from "./runner-pools.js";
 import { serveSockets } from "./socket-server.js";
 import { createUndecidedWakes } from "./undecided-wakes.js";
 import { createWakeSubmitter } from "./wake-submitter.js";
@@ -88,6 +90,7 @@ async function createContext(
   const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
   const owed = createOwedWakes(pool, publisher, subjects, failpoint, logger);
   const commands = createMailboxCommands(publisher, subjects);
+  const runners = createRunnerFacts(bus, topologyNames(subjects.prefix).runnerLeases, logger);
   const clock = systemClock;
   const undecided = createUndecidedWakes({ bus, publisher, subjects, pool, clock, logger });
   // Before the first wake: what is sent now belongs to the generation that is in force now.
@@ -109,7 +112,8 @@ async function createContext(
     mode,
     authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
-    adapters: createAdapters(bus, subjects, topologyNames(subjects.prefix).runnerLeases, logger),
+    adapters: createAdapters(bus, subjects, runners),
+    runnerPools: createRunnerPools(config.REVEILLE_RUNNER_POOLS, runners, pool),
     admissions: createAdmissions(pool, commands, failpoint, logger),
     live,
     logs: createLogReader({ bus, subjects }),

@@ -10,7 +10,10 @@ export const bodyExamples: Readonly<Record<string, Readonly<Record<string, unkno
       role: "engineer",
       adapterType: "process",
       adapterConfig: { command: "/usr/local/bin/archive", args: ["--all"], timeoutSec: 600 },
-      runtimeConfig: { heartbeat: { intervalSec: 3_600, maxConcurrentRuns: 1 } },
+      runtimeConfig: {
+        heartbeat: { intervalSec: 3_600, maxConcurrentRuns: 1 },
+        runner: { pool: "default" },
+      },
     },
     everyWorkday: {
       name: "Reporter",

@@ -16,7 +16,13 @@ import {
 import { runnerOf, runnerTiming, shortRunnerLeases } from "../harness/runner-process.js";
 import { until } from "../harness/until.js";
 
-const cluster = clusterOfFile({ env: shortRunnerLeases });
+const cluster = clusterOfFile({
+  env: {
+    ...shortRunnerLeases,
+    "agent-actor": { ...shortRunnerLeases["agent-actor"], REVEILLE_RUNNER_POOLS: "oom,small" },
+    gateway: { REVEILLE_RUNNER_POOLS: "oom,small" },
+  },
+});
 
 /** The bar of a killed runner. */
 const byGuardMs = 3_000;

@@ -38,6 +38,9 @@ describe("settings", () => {
   test.each([
     ["an unknown adapter", { adapterType: "bogus" }, 400, "adapterType"],
     ["a bad cron", { runtimeConfig: { heartbeat: { cron: "every day" } } }, 400, "heartbeat"],
+    ["a pool that is not there", { runtimeConfig: { runner: { pool: "gpu" } } }, 400, "pool"],
+    ["a misspelt choice of a pool", { runtimeConfig: { runner: { pol: "default" } } }, 400, "pol"],
+    ["a pool that is no name", { runtimeConfig: { runner: { pool: 5 } } }, 400, "pool"],
     ["a negative budget", { budgetMonthlyCents: -1 }, 400, "budgetMonthlyCents"],
     ["variables that are none", { adapterConfig: { env: { A: 1 } } }, 400, "env"],
   ])("%s is refused, naming the field", async (_what, settings, status, field) => {

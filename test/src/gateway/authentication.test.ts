@@ -84,7 +84,7 @@ describe("with logins", () => {
     const { token } = made.body as { token: string };
     expect((await as(token, "GET", "/api/companies")).body).toMatchObject([{ id: companyId }]);
     expect((await as(token, "GET", `/api/agents/${agentId}`)).status).toBe(200);
-    for (const path of ["/metrics", "/api/partitions", "/api/runners"])
+    for (const path of ["/metrics", "/api/partitions", "/api/runners", "/api/pools"])
       expect((await as(token, "GET", path)).status).toBe(403);
     expect((await as(token, "POST", "/api/companies", { name: "Mine" })).status).toBe(403);
     expect((await as(token, "POST", "/api/board-tokens", { name: "more" })).status).toBe(403);

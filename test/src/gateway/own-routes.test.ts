@@ -154,6 +154,26 @@ test("a mailbox: what is undecided, what runs, what waits and for what, and the 
     [delayed, "delay"],
     [queued, "slot"],
   ]);
+  const sent = await run("dispatched", { stream_seq: 5, pool: "gone" });
+  const reason = expect.stringMatching(/^pool gone is not there any more .*default/);
+  expect(((await get(path))["runs"] as Row[]).at(-1)).toMatchObject({
+    runId: sent,
+    waitsFor: "runner",
+    pool: "gone",
+    reason,
+  });
+  await rig.database.query("update heartbeat_runs set active = true where id = $1", [sent]);
+  expect((await get("/api/pools"))["pools"]).toContainEqual({
+    pool: "gone",
+    configured: false,
+    waiting: 1,
+    running: 0,
+    demand: 1,
+    runners: 0,
+    slots: 0,
+    reason,
+  });
+  await rig.database.query("delete from heartbeat_runs where id = $1", [sent]);
   await rig.database.query("update agents set status = 'paused' where id = $1", [agentId]);
   expect(waitsFor(await get(path)).at(-1)).toEqual([queued, "agent"]);
 });
@@ -266,4 +286,9 @@ test("runners show what their leases say", async () => {
   await bucket.put(incarnation, Buffer.from(JSON.stringify(lease)));
   await bucket.put(randomUUID(), Buffer.from("nonsense"));
   expect(await get("/api/runners")).toEqual({ runners: [lease], unread: 1 });
+  await eventually("its slots are those of its pool", async () => {
+    const { pools } = (await get("/api/pools")) as { pools: Row[] };
+    const own = pools.find(({ pool }) => pool === "default");
+    return own?.["runners"] === 1 && own["slots"] === 4 && own["configured"] === true;
+  });
 });

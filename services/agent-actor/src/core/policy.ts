@@ -2,6 +2,7 @@
 import { retryBounds } from "@reveille/shared/protocol/retry-settings";
 import { nextDueAfter, readTimetable } from "@reveille/shared/protocol/schedule";
 import type { Timetable } from "@reveille/shared/protocol/schedule";
+import { chosenPool, defaultPool } from "@reveille/shared/protocol/runner-pools";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
 import { asBoolean, asMap, wholeWithin } from "./config-values.js";
 import { readRetryPolicy } from "./retry-policy.js";
@@ -36,8 +37,7 @@ const maxConcurrentRunsLimit = 10;
 export function readPolicy(runtimeConfig: unknown): Policy {
   const config = asMap(runtimeConfig);
   const heartbeat = asMap(config["heartbeat"]);
-  const runner = asMap(config["runner"]);
-  const pool = runner["pool"];
+  const pool = chosenPool(runtimeConfig);
   return {
     timerEnabled: asBoolean(heartbeat["enabled"], true),
     timetable: readTimetable(runtimeConfig),
@@ -50,7 +50,7 @@ export function readPolicy(runtimeConfig: unknown): Policy {
     ),
     maxConcurrentRuns: wholeWithin(heartbeat["maxConcurrentRuns"], 1, 1, maxConcurrentRunsLimit),
     maxQueuedRuns: wholeWithin(heartbeat["maxQueuedRuns"], maxQueuedRunsDefault, 1, 10_000),
-    pool: typeof pool === "string" && isPoolName(pool) ? pool : "default",
+    pool: pool !== undefined && isPoolName(pool) ? pool : defaultPool,
     lossesMax: wholeWithin(asMap(config["retry"])["lost"], 1, 0, retryBounds.lost),
     retry: readRetryPolicy(runtimeConfig),
   };

@@ -110,6 +110,7 @@ export async function openConnections(
 const sizesOf = (config: ActorConfig) => ({
   ...defaultSizes,
   replicas: config.REVEILLE_JETSTREAM_REPLICAS,
+  pools: config.REVEILLE_RUNNER_POOLS,
   runnerLeaseTtlMs: config.REVEILLE_RUNNER_LEASE_TTL_MS,
   mailboxBytesMax: config.REVEILLE_MAILBOX_MAX_BYTES ?? defaultSizes.mailboxBytesMax,
   execBytesMax: config.REVEILLE_EXEC_MAX_BYTES ?? defaultSizes.execBytesMax,

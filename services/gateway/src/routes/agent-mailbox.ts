@@ -20,6 +20,11 @@ const runSchema = z.strictObject({
       "slot: all slots of the agent are taken; issue: another run holds it; delay: not before `notBefore`; " +
         "agent: it is paused or not approved; runner: sent, no runner has started it; none: it runs",
     ),
+  reason: z
+    .string()
+    .nullable()
+    .describe("In words, where it waits for a runner: no runner in its pool, all slots taken"),
+  pool: z.string(),
   issueId: z.string().nullable(),
   taskKey: z.string().nullable(),
   attempt: z.int(),
@@ -88,7 +93,7 @@ export function agentMailboxRoutes(context: Context): AnyRoute[] {
           partition: agent.partition,
           undecided,
           slots: { max: slotsOf(agent.runtimeConfig), used },
-          runs: live.map((run) => ({ ...run, waitsFor: waitsFor(agent, run) })),
+          runs: await withReasons(context, agent, live),
           deferred,
           schedule: { ...schedule, catchUp, nextTimerAt: agent.nextTimerAt },
         };
@@ -110,6 +115,21 @@ function waitsFor(
   return run.notBefore && run.notBefore.getTime() > Date.now() ? "delay" : "slot";
 }
 
+/** Each run with what it waits for; a pool is asked about once. */
+async function withReasons<Run extends { phase: string; pool: string; notBefore: Date | null }>(
+  { runnerPools }: Context,
+  agent: AgentRow,
+  runs: readonly Run[],
+): Promise<(Run & Pick<RunView, "waitsFor" | "reason">)[]> {
+  const sent = new Set(runs.flatMap(({ phase, pool }) => (phase === "dispatched" ? [pool] : [])));
+  const why = new Map<string, string>();
+  for (const pool of sent) why.set(pool, await runnerPools.whyWaiting(pool));
+  return runs.map((run) => {
+    const waits = waitsFor(agent, run);
+    return { ...run, waitsFor: waits, reason: waits === "runner" ? why.get(run.pool)! : null };
+  });
+}
+
 /** How many runs the agent may have at a time, by the actor's rule: 1 to 10, 1 where it says nothing of use. */
 function slotsOf(runtimeConfig: Record<string, unknown>): number {
   const heartbeat = runtimeConfig["heartbeat"] as
@@ -126,6 +146,7 @@ const liveRuns = ({ db }: Context, agent: AgentRow) =>
         id: true,
         status: true,
         phase: true,
+        pool: true,
         issueId: true,
         taskKey: true,
         attempt: true,

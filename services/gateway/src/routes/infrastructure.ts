@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Context } from "../context.js";
 import { ownRoute } from "../own-route.js";
 import type { AnyRoute } from "../route.js";
+import { poolViewSchema } from "../runner-pools.js";
 
 const partitionSchema = z.strictObject({
   partition: z.int(),
@@ -58,6 +59,14 @@ export function infrastructureRoutes(context: Context): AnyRoute[] {
       operatorOnly: true,
       responses: { 200: runnersAnswer },
       handle: () => runners(context),
+    }),
+    ownRoute({
+      method: "GET",
+      path: "/api/pools",
+      summary: "Pools of runners: what waits in each, what runs, and with how many slots",
+      operatorOnly: true,
+      responses: { 200: z.strictObject({ pools: z.array(poolViewSchema) }) },
+      handle: async () => ({ pools: await context.runnerPools.overview() }),
     }),
   ];
 }

@@ -183,7 +183,7 @@ function startPeriods(
   parts: Parts & { lockBucket: LockBucketWatch },
   logger: Logger,
 ) {
-  const { clock, streams, subjects, names, keeper, pool } = connections;
+  const { bus, clock, streams, subjects, names, keeper, pool } = connections;
   const { host, timers, activations, companies, reconciling, trusted, lockBucket, leases } = parts;
   const trimmer = new Trimmer(streams, subjects, names.mailbox);
   const partitions = () => [...host.partitions.values()];
@@ -202,11 +202,7 @@ function startPeriods(
       await lockSweep.turn();
     }),
     every(clock, 1_000, "trim", logger, () =>
-      trimmer.trim(
-        partitions().map(({ row }) => row),
-        host.generation,
-        trusted,
-      ),
+      trimmer.trim(partitions(), host.generation, () => trusted() && bus.connected),
     ),
     every(clock, 1_000, "companies", logger, () => companies.refresh()),
     every(clock, 10_000, "reconcile", logger, () =>

@@ -1,10 +1,12 @@
 /**
  * Trims the mailbox stream behind the cursors; the message at a cursor stays, it is the sentinel. Every
  * purge names a generation, and none happens before the server's transform echoes the one in force, so
- * a thawed host's trimming of an old stream touches nothing in a new one.
+ * a thawed host's trimming of an old stream touches nothing in a new one. Only what is being read is trimmed: after a reconnect the
+ * sentinel has to be there first, because a store that was rolled back gives the sequences behind a cursor out again.
  */
 import type { Streams } from "@reveille/shared/nats/streams";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import type { Partition } from "./partition.js";
 import type { PartitionRow } from "./partition-rows.js";
 
 /** Older generations whose leftovers are looked for: a stream that is replaced more often is beyond help. */
@@ -24,14 +26,18 @@ export class Trimmer {
     this.#stream = stream;
   }
 
-  /** Trims what moved since the last call. @throws RuntimeError `BrokerUnavailable`. */
+  /**
+   * Trims what moved since the last call, as long as `may` says so: the lease is trusted, and the connection is there, since what is
+   * asked without one is sent with the next. @throws RuntimeError `BrokerUnavailable`.
+   */
   async trim(
-    rows: readonly PartitionRow[],
+    partitions: readonly Pick<Partition, "row" | "state">[],
     generation: number,
-    trusted: () => boolean,
+    may: () => boolean,
   ): Promise<void> {
-    const moved = rows.filter(
-      (row) =>
+    const moved = partitions.filter(
+      ({ row, state }) =>
+        state === "reading" &&
         row.generation === generation &&
         row.cursorSeq > 0 &&
         this.#trimmedTo.get(row.partition) !== markOf(row),
@@ -39,8 +45,10 @@ export class Trimmer {
     if (moved.length === 0) return;
     const facts = await this.#streams.facts(this.#stream);
     if (!facts?.transformDest?.startsWith(`${generation}.`)) return;
-    for (const row of moved) {
-      if (!trusted()) return;
+    for (const partition of moved) {
+      if (!may()) return;
+      if (partition.state !== "reading") continue;
+      const { row } = partition;
       await this.#purge(row, generation);
       await this.#sweep(row, generation);
       this.#trimmedTo.set(row.partition, markOf(row));

@@ -1,4 +1,5 @@
 // Owns how the faults of a scenario are done to its fleet, and how each is undone. Chooses nothing: what, whom and when is in the scenario.
+import { simulationStartMs } from "../machine/loop.js";
 import type { SimProcess } from "../machine/process.js";
 import type { Random } from "../machine/random.js";
 import type { StoreSnapshot } from "../nats/jetstream.js";
@@ -201,7 +202,13 @@ export class FaultInjection {
 
   /** What JetStream has acknowledged since `fromMs` is gone. */
   #lost(fromMs: number): void {
-    this.losses.push({ fromMs, toMs: this.#ground.loop.nowMs });
+    const { loop, names, nats } = this.#ground;
+    const fromNs = BigInt(Math.floor(simulationStartMs + fromMs)) * 1_000_000n;
+    const lost = nats.jetstream
+      .peek(names.mailbox)
+      ?.messages.filter(({ timestampNs }) => timestampNs >= fromNs);
+    const seqs = new Set(lost?.map(({ seq }) => seq));
+    this.losses.push({ fromMs, toMs: loop.nowMs, seqs });
     this.#ground.witness.orderIsBroken = true;
   }
 

@@ -11,8 +11,9 @@ import type { Publication } from "./publications.js";
 
 /** What was published, and how far it came. */
 export interface Sent extends Publication {
-  /** When JetStream said that it has it; null: it never did. */
-  acceptedAtMs: number | null;
+  sentAtMs: number;
+  /** When JetStream said that it has it, and where; null: it never did. */
+  accepted: { atMs: number; seq: number } | null;
   /** Times at which it may have been stored: of each try. */
   tries: number;
   verdict: Verdict | null;
@@ -43,13 +44,14 @@ export class Publisher {
 
   /** Nothing is on its way. */
   get idle(): boolean {
-    return this.sent.every(({ acceptedAtMs }) => acceptedAtMs !== null);
+    return this.sent.every(({ accepted }) => accepted !== null);
   }
 
   publish(publication: Publication): void {
-    const sent: Sent = { ...publication, acceptedAtMs: null, tries: 0, verdict: null };
-    const place = this.sent.push(sent) - 1;
     const { trace, loop, random } = this.#ground;
+    const sentAtMs = loop.nowMs;
+    const sent: Sent = { ...publication, sentAtMs, accepted: null, tries: 0, verdict: null };
+    const place = this.sent.push(sent) - 1;
     trace.note(
       loop.nowMs,
       this.process.name,
@@ -75,7 +77,7 @@ export class Publisher {
         ? { headers: { [headers.replyTo]: `${this.#inbox}.${place}` } }
         : {};
       const ack = await this.#stored.publish(sent.subject, sent.data, options);
-      sent.acceptedAtMs ??= loop.nowMs;
+      sent.accepted ??= { atMs: loop.nowMs, seq: ack?.seq ?? 0 };
       trace.note(loop.nowMs, this.process.name, "accepted", `${place} at ${ack?.seq}`);
       return true;
     } catch (error) {

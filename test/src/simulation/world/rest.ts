@@ -61,15 +61,19 @@ export function judgeAtRest(
   if (losses.length === 0) judgeLogs(ground);
 }
 
-/** A time in which JetStream lost what it had acknowledged: stored after `fromMs` and before `toMs`. */
+/** A time in which JetStream lost what it had acknowledged: stored after `fromMs` and before `toMs`, and under which sequences. */
 export interface Loss {
   fromMs: number;
   toMs: number;
+  seqs: ReadonlySet<number>;
 }
-const wasLost = (losses: readonly Loss[], sent: Sent): boolean =>
+/** What was acknowledged in that time, or had its acknowledgement on the way at its end. */
+const wasLost = (losses: readonly Loss[], { accepted, sentAtMs, tries }: Sent): boolean =>
   losses.some(
-    ({ fromMs, toMs }) =>
-      sent.acceptedAtMs !== null && sent.acceptedAtMs >= fromMs && sent.acceptedAtMs <= toMs,
+    ({ fromMs, toMs, seqs }) =>
+      accepted !== null &&
+      accepted.atMs >= fromMs &&
+      (accepted.atMs <= toMs || (sentAtMs < toMs && tries === 1 && seqs.has(accepted.seq))),
   );
 
 function judgeRows({ store, witness, findings }: Ground): void {
@@ -147,7 +151,7 @@ function judgeWakes(
         verdict !== undefined,
         "I3",
         () =>
-          `an accepted wake has no verdict: ${wakeId} of agent ${each.agentId}, accepted at ${each.acceptedAtMs}`,
+          `an accepted wake has no verdict: ${wakeId} of agent ${each.agentId}, accepted at ${each.accepted?.atMs}`,
       );
     }
     if (each.costId !== null)

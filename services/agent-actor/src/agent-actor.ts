@@ -56,8 +56,7 @@ export async function startHost(
   await host.beat();
   await timers.refresh([...host.partitions.keys()]);
   const periods = startPeriods(config, connections, { ...parts, lockBucket }, logger);
-  const natsConnected = (): boolean => connections.bus.connected;
-  const health = await startHealth(config, { ...parts, natsConnected });
+  const health = await startHealth(config, { ...connections, ...parts });
   logger.info({ hostId, partitions: host.partitions.size }, "actor host is up");
   return {
     ready: { hostId },
@@ -99,6 +98,7 @@ function assembleHost(
     lease,
     leaseTtlMs: config.REVEILLE_HOST_LEASE_TTL_MS,
     failpoint: tools.failpoint,
+    metrics: tools.metrics,
     logger,
     dropActivations: (partition) => activations.dropPartition(partition),
     openPartition: (row) => new Partition(row, partitionContext),

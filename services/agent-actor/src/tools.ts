@@ -2,6 +2,7 @@
 import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { createMetrics } from "@reveille/shared/runtime/metrics";
 import type { ActorConfig } from "./config.js";
 import type { Effect } from "./core/decision.js";
 import { createActivations } from "./shell/activations.js";
@@ -32,6 +33,7 @@ export async function assembleTools(
   logger: Logger,
 ) {
   const { clock, streams, pool, leasePool, subjects, names, publisher } = connections;
+  const metrics = createMetrics("agent-actor");
   const lease = createHostLease(leasePool, {
     hostId,
     ttlMs: config.REVEILLE_HOST_LEASE_TTL_MS,
@@ -62,7 +64,8 @@ export async function assembleTools(
       residentMax: config.REVEILLE_RESIDENT_MAX,
     }),
     companies: createCompanies(pool),
-    tally: createTally(),
+    metrics,
+    tally: createTally(metrics),
     streamGauge: createStreamGauge(streams, [names.mailbox, names.exec, names.logs], logger),
     perform,
     reconciling: { pool, publisher, subjects, locks, leases, perform, logger },

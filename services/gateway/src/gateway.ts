@@ -1,21 +1,25 @@
 /** Wires the gateway's parts and starts them; the one place where they meet. */
 import { connectBus } from "@reveille/shared/nats/bus";
 import type { NatsBus } from "@reveille/shared/nats/bus";
+import { readConnection } from "@reveille/shared/nats/connection-metrics";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import { createDatabase, createPool } from "@reveille/shared/postgres/pool";
 import type { Pool } from "@reveille/shared/postgres/pool";
+import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { systemClock } from "@reveille/shared/runtime/clock";
 import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { createMetrics } from "@reveille/shared/runtime/metrics";
 import type { Started } from "@reveille/shared/runtime/main";
 import { createActivityLog } from "./activity.js";
 import { createAdapters } from "./adapters.js";
 import { createAdmissions } from "./admissions.js";
 import { createAuthenticate } from "./auth.js";
+import { gatewayDrainMs } from "./config.js";
 import type { GatewayConfig } from "./config.js";
 import type { Context } from "./context.js";
 import { eventsSocket } from "./events-socket.js";
@@ -27,18 +31,15 @@ import { createLogReader } from "./log-reader.js";
 import { logSocket } from "./log-socket.js";
 import { createMailboxCommands } from "./mailbox-commands.js";
 import { createMailboxGauge } from "./mailbox-gauge.js";
-import { createMetrics } from "./metrics.js";
 import { createOpenStreams } from "./open-streams.js";
 import { createOwedWakes } from "./owed-wakes.js";
 import { allRoutes } from "./routes.js";
 import { createRunnerFacts } from "./runner-facts.js";
 import { createRunnerPools } from "./runner-pools.js";
 import { serveSockets } from "./socket-server.js";
+import { registerSystemGauges } from "./system-gauges.js";
 import { createUndecidedWakes } from "./undecided-wakes.js";
 import { createWakeSubmitter } from "./wake-submitter.js";
-
-/** The gateway's own inboxes: no other service's credentials reach them. */
-const inboxPrefix = "_INBOX_gateway";
 
 /** Below the 2 s in which somebody without an answer should know at least that. */
 const connectionWaitMs = 1_500;
@@ -62,8 +63,9 @@ export async function startGateway(config: GatewayConfig, logger: Logger): Promi
     bus = await connectBus({
       url: config.NATS_URL,
       name: "reveille-gateway",
-      inboxPrefix,
+      inboxPrefix: inboxPrefixes.gateway,
       credsFile: config.NATS_CREDS_FILE,
+      nkeyFile: config.NATS_NKEY_FILE,
       onError: (error) => logger.warn({ err: error }, "NATS reported an error"),
     });
     return await serve(config, logger, pool, bus);
@@ -84,7 +86,7 @@ async function createContext(
   const subjects = createSubjects(config.REVEILLE_SUBJECT_PREFIX);
   const mode = config.REVEILLE_DEPLOYMENT_MODE;
   const publisher = new StoredPublisher(bus);
-  const metrics = createMetrics();
+  const metrics = createMetrics("gateway");
   const gauge = createMailboxGauge(bus, topologyNames(subjects.prefix).mailbox, logger);
   const live = createLiveEvents(bus, subjects, logger);
   const failpoint = createFailpoint(config.REVEILLE_FAILPOINT);
@@ -96,12 +98,15 @@ async function createContext(
   // Before the first wake: what is sent now belongs to the generation that is in force now.
   await undecided.look();
   const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, undecided, logger });
-  metrics.gauge("reveille_wakes_undecided", () => undecided.count);
-  metrics.gauge("reveille_wakes_sent_again_total", () => undecided.sentAgain);
-  metrics.gauge("reveille_wakes_untracked_total", () => undecided.untracked);
-  metrics.gauge("reveille_wakes_waiting", () => wakes.waiting);
-  metrics.gauge("reveille_mailbox_fill_ratio", () => gauge.fill);
-  metrics.gauge("reveille_publishes_in_flight", () => publisher.inFlight);
+  metrics.read("reveille_wakes_undecided", () => undecided.count);
+  metrics.read("reveille_wakes_sent_again_total", () => undecided.sentAgain);
+  metrics.read("reveille_wakes_untracked_total", () => undecided.untracked);
+  metrics.read("reveille_wakes_waiting", () => wakes.waiting);
+  metrics.read("reveille_mailbox_fill_ratio", () => gauge.fill);
+  readConnection(metrics, bus, [publisher]);
+  const runnerPools = createRunnerPools(config.REVEILLE_RUNNER_POOLS, runners, pool);
+  const { mailbox } = topologyNames(subjects.prefix);
+  registerSystemGauges({ metrics, pool, bus, mailbox, runnerPools, clock, logger });
   return {
     bus,
     pool,
@@ -113,7 +118,7 @@ async function createContext(
     authenticate: createAuthenticate({ pool, mode, tokenSecret: config.keys.tokenSecret }),
     activity: createActivityLog(bus, subjects),
     adapters: createAdapters(bus, subjects, runners),
-    runnerPools: createRunnerPools(config.REVEILLE_RUNNER_POOLS, runners, pool),
+    runnerPools,
     admissions: createAdmissions(pool, commands, failpoint, logger),
     live,
     logs: createLogReader({ bus, subjects }),
@@ -183,7 +188,7 @@ async function serve(
     await bus.close();
     await pool.end();
   };
-  return { ready: { http }, stop: (deadlineMs = 5_000) => (stopped ??= stop(deadlineMs)) };
+  return { ready: { http }, stop: (deadlineMs = gatewayDrainMs) => (stopped ??= stop(deadlineMs)) };
 }
 
 async function partitionCount(pool: Pool): Promise<number> {

@@ -9,12 +9,12 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { decodePayload, payloadBytesMax } from "@reveille/shared/protocol/codec";
 import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { EventStream, PlainText } from "./answer.js";
 import { isAllowed, requireBoard, requireOperator } from "./auth.js";
 import type { Actor, Authenticate, Credential } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
-import type { Metrics } from "./metrics.js";
 import { refuseOrigin } from "./origin.js";
 import type { AnyRoute } from "./route.js";
 
@@ -27,6 +27,8 @@ export interface HttpOptions {
   logger: Logger;
   metrics: Metrics;
 }
+
+const eventStreamType = "text/event-stream";
 
 /** Builds the server; it does not listen yet. */
 export function createHttp(options: HttpOptions): FastifyInstance {
@@ -59,6 +61,9 @@ export function createHttp(options: HttpOptions): FastifyInstance {
       method: request.method,
       status: String(reply.statusCode),
     });
+    // A stream lasts for as long as its reader likes.
+    if (reply.getHeader("content-type") !== eventStreamType)
+      metrics.observe("reveille_http_request_seconds", reply.elapsedTime / 1_000);
   });
   app.setErrorHandler((error, _request, reply) => send(reply, error, logger));
   const methodsOf = createMethodTable(options.routes);
@@ -150,7 +155,7 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
       if (answer instanceof EventStream)
         return (
           reply
-            .type("text/event-stream")
+            .type(eventStreamType)
             .header("cache-control", "no-store")
             // A connection that outlives its stream would keep a gateway from stopping.
             .header("connection", "close")

@@ -1,6 +1,6 @@
 /** The long answers of one gateway: how many there are, and the signal that ends all of them when it stops. */
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { overloaded } from "./errors.js";
-import type { Metrics } from "./metrics.js";
 
 export interface OpenStreams {
   /** Ends with `stop` of the gateway, or when its owner aborts it, which is also how it is given back. @throws HttpError 503. */
@@ -13,7 +13,7 @@ const streamsMax = 1_000;
 
 export function createOpenStreams(metrics: Metrics): OpenStreams {
   const streams = new Set<AbortController>();
-  metrics.gauge("reveille_log_streams", () => streams.size);
+  metrics.read("reveille_log_streams", () => streams.size);
   return {
     open: () => {
       if (streams.size >= streamsMax) throw overloaded(503, "Too many followers", 5);

@@ -7,6 +7,7 @@ import { STATUS_CODES } from "node:http";
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { WebSocketServer } from "ws";
 import type { WebSocket } from "ws";
 import { isAllowed } from "./auth.js";
@@ -14,7 +15,6 @@ import type { Actor, Authenticate, Credential } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
 import { forbidden, notFound, overloaded, problemOf, toHttpError } from "./errors.js";
 import type { HttpError } from "./errors.js";
-import type { Metrics } from "./metrics.js";
 import { refuseOrigin } from "./origin.js";
 
 /** What is sent to one reader. */
@@ -79,7 +79,7 @@ export function serveSockets(options: SocketServerOptions): { close(): void } {
     perMessageDeflate: false,
   });
   const readers = new Map<WebSocket, Reader>();
-  metrics.gauge("reveille_event_sockets", () => readers.size);
+  metrics.read("reveille_event_sockets", () => readers.size);
 
   const admit = async (request: IncomingMessage) => {
     const url = new URL(request.url ?? "/", "http://localhost");

@@ -14,8 +14,9 @@ import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { runExecution } from "./execute.js";
-import type { ExecuteParts, Executed } from "./execute.js";
+import type { ExecuteParts, Executed, Telling } from "./execute.js";
 import { createProgress } from "./progress.js";
 import type { Progress } from "./progress.js";
 import { failedResult } from "./core/outcome.js";
@@ -24,6 +25,8 @@ import type { LostReason, Stop } from "./core/stop.js";
 import type { GuardLink } from "./guard/guard-link.js";
 import type { GoAnswer, Reports } from "./reports.js";
 import type { RunLog } from "./run-log.js";
+import type { Transcript } from "./transcript.js";
+import { warningEvent } from "./warning-event.js";
 
 export interface Attempt {
   readonly runId: string;
@@ -53,7 +56,9 @@ export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
   /** The guard's deadline has passed, or the guard is gone: why nothing may start or be reported. */
   lostBy: () => LostReason | null;
   openLog: (execution: Execution) => RunLog;
+  openTranscript: (execution: Execution) => Transcript;
   failpoint: Failpoint;
+  metrics: Pick<Metrics, "observe">;
   logger: Logger;
 }
 
@@ -131,17 +136,20 @@ class ClaimedAttempt implements Attempt {
   }
 
   async #ask(): Promise<GoAnswer> {
-    const { guard, reports, runnerId, secrets } = this.#parts;
+    const { clock, metrics, guard, reports, runnerId, secrets } = this.#parts;
     const { companyId, agentId, adapterConfig } = this.#execution;
     guard.claim({ companyId, agentId, ...this.#claim, ackSubject: this.#items[0]!.ackSubject });
     // The key goes with the claim: what is sealed to it is for this attempt alone.
     const asksSecrets = secretRefsOf(adapterConfig).length > 0;
+    const askedMs = clock.monotonicMs();
     const answer = await reports.ask(this.#execution, {
       ...this.#claim,
       runnerId,
       ...(asksSecrets ? { sealKey: secrets.sealKey } : {}),
     });
     this.#asking = false;
+    const answeredSec = (clock.monotonicMs() - askedMs) / 1_000;
+    if (answer.kind !== "abandoned") metrics.observe("reveille_runner_claim_seconds", answeredSec);
     if (answer.kind === "abandoned") {
       // Nobody answered in our time; whoever takes it next asks with a claim of his own.
       for (const item of this.#items) item.nak(0);
@@ -188,14 +196,33 @@ class ClaimedAttempt implements Attempt {
 
   async #execute(token: string | null, log: RunLog, telling: Progress): Promise<Executed> {
     const parts = { ...this.#parts, logger: this.#logger };
+    const transcript = this.#parts.openTranscript(this.#execution);
     try {
       const granted = { claimId: this.claimId, token };
-      return await runExecution(parts, this.#execution, granted, log, this.#line, telling);
+      const told = this.#telling(telling, transcript);
+      return await runExecution(parts, this.#execution, granted, log, this.#line, told);
     } catch (error) {
       this.#logger.error({ err: error }, "the run broke in the runner");
       const result = failedResult(`Runner error: ${(error as Error).message}`, "runner_error");
       return { result, containment: "in_process" };
+    } finally {
+      transcript.end();
     }
+  }
+
+  /** Progress and transcript; the first entry that is none is told to whoever wrote the adapter. */
+  #telling(progress: Progress, transcript: Transcript): Telling {
+    let warned = false;
+    return {
+      tell: (event) => progress.tell(event),
+      used: (soFar) => progress.used(soFar),
+      transcript: (entry) => {
+        if (transcript.tell(entry) || warned) return;
+        warned = true;
+        const message = "the adapter told what is no entry of a transcript; it was left out";
+        progress.tell(warningEvent(message, this.#parts.clock.wallMs()));
+      },
+    };
   }
 
   #lostBy(): LostReason | null {

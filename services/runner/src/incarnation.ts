@@ -9,6 +9,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { startAttempt } from "./attempt.js";
 import type { Attempt, AttemptParts } from "./attempt.js";
 import type { RunnerConfig } from "./config.js";
@@ -24,6 +25,7 @@ import type { RunnerPorts } from "./ports.js";
 import { createReports } from "./reports.js";
 import type { Reports } from "./reports.js";
 import { createRunLog } from "./run-log.js";
+import { createTranscript } from "./transcript.js";
 import type { LogBudget } from "./log-budget.js";
 import { createSecretSource } from "./secrets/secret-source.js";
 import type { SecretSource } from "./secrets/secret-source.js";
@@ -35,6 +37,7 @@ export interface RunnerParts extends RunnerPorts {
   logBudget: LogBudget;
   draining: () => boolean;
   failpoint: Failpoint;
+  metrics: Metrics;
   logger: Logger;
 }
 
@@ -224,9 +227,10 @@ class Life implements Incarnation {
   }
 
   #startGuard(): Promise<GuardLink> {
-    const { runnerId, natsUrl, natsCredsFile, subjectPrefix, workDir, containment, logLevel } =
-      this.#parts.config;
-    const settings = { runnerId, natsUrl, natsCredsFile, subjectPrefix, workDir, containment };
+    const { runnerId, pool, subjectPrefix, workDir, containment, logLevel } = this.#parts.config;
+    const { natsUrl, natsCredsFile, natsNkeyFile } = this.#parts.config;
+    const nats = { natsUrl, natsCredsFile, natsNkeyFile };
+    const settings = { ...nats, runnerId, pool, subjectPrefix, workDir, containment };
     return startGuard(
       this.#parts,
       { type: "hello", incarnation: this.id, logLevel, ...settings },
@@ -247,10 +251,12 @@ class Life implements Incarnation {
       clock,
       newId: this.#parts.newId,
       failpoint: this.#parts.failpoint,
+      metrics: this.#parts.metrics,
       files: this.#parts.files,
       inherited: this.#parts.inherited,
       apiUrl: config.apiUrl,
       workDir: config.workDir,
+      repositories: config.repositories,
       secrets: this.#secrets,
       adapters: this.#parts.adapters,
       limitDefaults: {
@@ -267,6 +273,7 @@ class Life implements Incarnation {
         const live = createLiveLog(clock, logBus, subjects, execution);
         return createRunLog({ ...execution, clock, subjects, budget: logBudget, live });
       },
+      openTranscript: (execution) => createTranscript(clock, logBus, subjects, execution),
       lostBy: () => this.#failure ?? (this.#lease?.passed() ? "deadline" : null),
       logger: this.#logger,
     };

@@ -24,6 +24,8 @@ export interface LogBudget {
   inFlight: number;
   /** Those that are held back; called when there may be room, and when NATS goes or comes. */
   readonly pressed: Set<() => void>;
+  /** Bytes that agents printed, since the start. */
+  written: number;
   /** How many logs were cut at their size, and how often one was slowed down, since the start. */
   capped: number;
   throttled: number;
@@ -46,6 +48,7 @@ export function createLogBudget(options: LogBudgetOptions): LogBudget {
     openSpool: (runId, attempt) => createLogSpool(() => spoolPath(runId, attempt), spool),
     spool,
     inFlight: 0,
+    written: 0,
     pressed: new Set(),
     capped: 0,
     throttled: 0,

@@ -88,6 +88,7 @@ class LogWriter implements RunLog {
   write(stream: OutputStream, chunk: Buffer): void {
     (this.#tails[stream] ??= createByteTail(tailBytes)).push(chunk);
     this.#options.live.write(stream, chunk);
+    this.#budget.written += chunk.length;
     for (let at = 0; at < chunk.length; at += chunkBytesMax)
       this.#gather(
         stream,

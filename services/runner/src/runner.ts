@@ -11,6 +11,7 @@ import type { Timer } from "@reveille/shared/runtime/clock";
 import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
+import { createMetrics } from "@reveille/shared/runtime/metrics";
 import type { Started } from "@reveille/shared/runtime/main";
 import type { Service } from "@reveille/shared/runtime/service";
 import { createCatalog, ownAdapters } from "./adapters/catalog.js";
@@ -30,7 +31,8 @@ import type { RunnerPorts } from "./ports.js";
 import { sweepPrivateFolders } from "./private-folders.js";
 import { answerProbes } from "./probe.js";
 import { createLogBudget } from "./log-budget.js";
-import { runnerMetrics } from "./runner-metrics.js";
+import { readRunner } from "./runner-metrics.js";
+import type { RunnerFigures } from "./runner-metrics.js";
 
 /** Less than a third of the pool consumer's `ack_wait`: two may be lost. */
 const workingEveryMs = 1_500;
@@ -90,6 +92,7 @@ class Runner implements Started {
   #health: Service | null = null;
   readonly #ended: Record<AttemptEnd, number> = { ran: 0, refused: 0, lost: 0 };
   readonly #starts = { spare: 0, spawn: 0 };
+  #begun = 0;
 
   constructor(given: RunnerConfig, ports: RunnerPorts, logger: Logger) {
     const { clock, bus } = ports;
@@ -105,7 +108,9 @@ class Runner implements Started {
       bytesPerSec: config.logBytesPerSec,
     });
     const failpoint = createFailpoint(config.failpoint);
-    this.#shared = { ...ports, config, subjects, logBudget, failpoint, logger };
+    const metrics = createMetrics("runner");
+    readRunner(metrics, ports, () => this.#figures());
+    this.#shared = { ...ports, config, subjects, logBudget, failpoint, metrics, logger };
     this.ready = { runnerId: config.runnerId, pool: config.pool };
     if (config.once) this.done = new Promise<number>((resolve) => (this.#finish = resolve));
     this.#working = clock.every(workingEveryMs, () => {
@@ -128,7 +133,7 @@ class Runner implements Started {
       host,
       port,
       ready: async () => this.#shared.bus.connected && this.#current !== null && !this.#draining,
-      metrics: () => this.#metrics(),
+      metrics: () => this.#shared.metrics.text(),
     });
   }
 
@@ -136,16 +141,18 @@ class Runner implements Started {
     return (this.#stopping ??= this.#drain(deadlineMs));
   }
 
-  #metrics(): string {
+  #figures(): RunnerFigures {
     const { config, logBudget } = this.#shared;
-    return runnerMetrics({
+    return {
       pool: config.pool,
       slots: config.slots,
       lives: this.#lives(),
+      draining: this.#draining,
+      begun: this.#begun,
       ended: this.#ended,
       starts: this.#starts,
       logs: logBudget,
-    });
+    };
   }
 
   #lives(): Incarnation[] {
@@ -203,6 +210,7 @@ class Runner implements Started {
     );
     if (this.#draining) return mine.end(0);
     this.#current = mine;
+    this.#begun += 1;
     const { id, containment } = mine;
     const { pool, slots } = config;
     logger.info({ incarnation: id, pool, slots, containment }, "runner ready");

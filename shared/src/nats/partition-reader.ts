@@ -14,6 +14,8 @@ export interface StoredMessage {
   seq: number;
   /** When JetStream stored it, nanoseconds since 1970. */
   timestampNs: bigint;
+  /** Messages of the partition that were stored behind it when it was delivered. */
+  behindCount: number;
   data: Uint8Array;
   header(name: string): string | undefined;
 }
@@ -117,6 +119,7 @@ const read = (message: JsMsg, seq: number, timestampNs: bigint): StoredMessage =
   subject: message.subject,
   seq,
   timestampNs,
+  behindCount: message.info.pending,
   data: message.data,
   header: (name) => message.headers?.get(name) || undefined,
 });

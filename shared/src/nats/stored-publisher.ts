@@ -69,6 +69,7 @@ export class StoredPublisher {
   readonly #sweep: Timer;
   #next = 0;
   #closed = false;
+  #retries = 0;
   /** The last answer, or the first publish since there was nothing to answer. */
   #silentSince: number | null = null;
 
@@ -90,6 +91,11 @@ export class StoredPublisher {
   /** Messages published and not answered. */
   get inFlight(): number {
     return this.#pending.size;
+  }
+
+  /** Messages that were sent again because no answer came, or a not-now; since the start. */
+  get retries(): number {
+    return this.#retries;
   }
 
   /**
@@ -137,6 +143,7 @@ export class StoredPublisher {
   }
 
   #send(token: string, entry: Pending): void {
+    if (entry.attempt > 0) this.#retries += 1;
     entry.attempt += 1;
     this.#silentSince ??= this.#clock.monotonicMs();
     entry.retryAt = this.#clock.monotonicMs() + this.#ackTimeoutMs;

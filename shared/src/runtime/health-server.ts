@@ -4,7 +4,11 @@
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { metricsContentType } from "./metrics.js";
 import type { Service } from "./service.js";
+
+/** Where what is answered; deployments name these. */
+export const healthPaths = { live: "/livez", ready: "/readyz", metrics: "/metrics" } as const;
 
 export interface HealthServerOptions {
   host: string;
@@ -13,7 +17,7 @@ export interface HealthServerOptions {
   /** Whether the service can do its work now; false and errors are 503. */
   ready: () => Promise<boolean>;
   /** Prometheus' text format. */
-  metrics: () => string;
+  metrics: () => string | Promise<string>;
 }
 
 /** Starts to listen. @throws the listener's error, such as a port that is taken. */
@@ -21,16 +25,18 @@ export async function startHealthServer(
   options: HealthServerOptions,
 ): Promise<Service & { port: number }> {
   const answer = async (path: string): Promise<[status: number, text: string]> => {
-    if (path === "/livez") return [200, "ok\n"];
-    if (path === "/metrics") return [200, options.metrics()];
-    if (path !== "/readyz") return [404, "not found\n"];
+    if (path === healthPaths.live) return [200, "ok\n"];
+    if (path === healthPaths.metrics) return [200, await options.metrics()];
+    if (path !== healthPaths.ready) return [404, "not found\n"];
     const ready = await options.ready().catch(() => false);
     return ready ? [200, "ok\n"] : [503, "not ready\n"];
   };
   const server = createServer((request, response) => {
     const path = (request.url ?? "").split("?")[0]!;
     void answer(path).then(([status, text]) => {
-      response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
+      response.writeHead(status, {
+        "content-type": path === healthPaths.metrics ? metricsContentType : "text/plain; charset=utf-8",
+      });
       response.end(text);
     });
   });

@@ -62,11 +62,15 @@ interface Item {
   read: Read | { kind: "applied" };
 }
 
+const nsPerMs = 1e6;
+
 /** Applies the shares. `step-down`: ownership of some partition is gone, or may be. */
 export async function runBatch(
   context: BatchContext,
   shares: readonly Share[],
 ): Promise<BatchOutcome> {
+  const oldestNs = Math.min(...shares.map(({ messages }) => Number(messages[0]!.timestampNs)));
+  context.tally.taken(context.clock.wallMs() - oldestNs / nsPerMs);
   const items = shares.flatMap(({ partition, messages }) =>
     messages.map((message): Item => ({
       partition,
@@ -175,6 +179,8 @@ async function tryItems(
   heldElsewhere: ReadonlySet<string>,
   again: boolean,
 ) {
+  const { clock, tally } = context;
+  const beganMs = clock.monotonicMs();
   const deliveries = items.flatMap(({ read }) => (read.kind === "delivery" ? [read.delivery] : []));
   const byAgent = groupByAgent(deliveries);
   // Taken once: an agent that leaves memory while facts are read must not pass for one that nobody knows.
@@ -198,6 +204,8 @@ async function tryItems(
     heldElsewhere,
     rows,
     effects,
+    notes: [],
+    tally,
     failpoint: context.failpoint,
     logger: context.logger,
   };
@@ -212,11 +220,15 @@ async function tryItems(
     if (read.kind === "dead") rows.addDeadLetter(deadLetter(read, message, partition.number));
     else if (read.kind === "invalid-wake") invalidWake(read, message, rows, effects);
   }
+  const decidedMs = clock.monotonicMs();
+  tally.decided(decidedMs - beganMs);
   context.failpoint("before-commit");
   const outcome = await commitBatch(context.pool, rows, cursorsOf(items), again);
+  tally.commit(outcome.kind, clock.monotonicMs() - decidedMs);
   if (outcome.kind !== "committed") return outcome;
   context.failpoint("after-commit");
-  context.tally.committed(rows.verdicts, rows.deadLetters);
+  const { verdicts, deadLetters } = rows;
+  tally.committed({ verdicts, deadLetters, decisions: chain.notes });
   // A partition that was given up meanwhile may be read again already, under another epoch: its agents are
   // loaded anew, and what this batch knows of them is old.
   for (const { partition, read } of items) {

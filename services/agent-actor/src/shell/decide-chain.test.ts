@@ -19,6 +19,8 @@ const contextOf = (): ChainContext => ({
   heldElsewhere: new Set(),
   rows: new RowSet(),
   effects: [],
+  notes: [],
+  tally: { lock: () => undefined },
   failpoint: () => undefined,
   logger: { error: () => {} } as unknown as ChainContext["logger"],
 });

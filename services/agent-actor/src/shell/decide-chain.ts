@@ -20,6 +20,7 @@ import type { Facts } from "./facts.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { RowSet } from "./row-set.js";
 import { isoTime } from "@reveille/shared/protocol/time";
+import type { DecisionNote, Tally } from "./tally.js";
 
 export interface ChainContext {
   facts: Facts;
@@ -29,6 +30,9 @@ export interface ChainContext {
   heldElsewhere: ReadonlySet<string>;
   rows: RowSet;
   effects: Effect[];
+  /** What was decided, for whoever tells of it when it is committed. */
+  notes: DecisionNote[];
+  tally: Pick<Tally, "lock">;
   failpoint: Failpoint;
   logger: Logger;
 }
@@ -55,6 +59,7 @@ export async function decideChain(
       const decided = await decideOne(context, state, delivery);
       for (const row of decided.rows) context.rows.add(row);
       context.effects.push(...decided.effects);
+      context.notes.push({ before: state, delivery, decided });
       if (decided.verdict) remember(context, delivery, decided.verdict);
       forgetFacts(context.facts, delivery, decided.state.agent.adapterType);
       // Deleted: whatever comes after it finds nobody.
@@ -147,6 +152,7 @@ async function askLock(
   }
   const { outcome, replaced } = await context.locks.acquire(request.issueId, entry);
   context.failpoint("after-acquire");
+  context.tally.lock(outcome);
   // A dead holder gave way to the first waiter: it is told by the mailbox, like by any hand-over.
   if (replaced) context.effects.push(grantEffect(request.issueId, replaced));
   return outcome;

@@ -10,6 +10,7 @@ const stored = (kind: string, body: unknown, replyTo?: string) => ({
   subject: `1.17.${company}.${agent}.${kind}`,
   seq: 42,
   timestampNs: 1_767_225_600_123_000_000n,
+  behindCount: 0,
   data: body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body)),
   header: (name: string) => (name === headers.replyTo ? replyTo : undefined),
 });

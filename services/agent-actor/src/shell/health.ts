@@ -1,20 +1,25 @@
-/** What this host answers to probes and counts for Prometheus. Ready: it trusts its lease and NATS is there. */
+/** What this host answers to probes, and its gauges. Ready: it trusts its lease and NATS is there. */
+import { readConnection } from "@reveille/shared/nats/connection-metrics";
+import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
+import type { Bus } from "@reveille/shared/nats/bus";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import type { Service } from "@reveille/shared/runtime/service";
 import type { ActorConfig } from "../config.js";
 import type { Activations } from "./activations.js";
 import type { Host } from "./host.js";
+import type { Partition } from "./partition.js";
 import type { Scheduler } from "./scheduler.js";
 import type { StreamGauge } from "./stream-gauge.js";
-import type { Tally } from "./tally.js";
 
 export interface HealthContext {
   host: Host;
   scheduler: Scheduler;
   activations: Activations;
   trusted: () => boolean;
-  natsConnected: () => boolean;
-  tally: Tally;
+  bus: Pick<Bus, "connected">;
+  publisher: StoredPublisher;
+  metrics: Metrics;
   streamGauge: StreamGauge;
 }
 
@@ -22,34 +27,33 @@ export interface HealthContext {
 export async function startHealth(config: ActorConfig, context: HealthContext): Promise<Service> {
   const port = config.REVEILLE_HEALTH_PORT;
   if (port === undefined) return { stop: async () => undefined };
-  const { host, scheduler, activations, trusted, natsConnected, tally, streamGauge } = context;
+  registerGauges(context);
+  const { trusted, bus, metrics } = context;
   return startHealthServer({
     host: config.REVEILLE_HEALTH_HOST,
     port,
-    ready: async () => trusted() && natsConnected(),
-    metrics: () => {
-      const owned = [...host.partitions.values()];
-      const { batches, messages, inFlight } = scheduler.stats;
-      const counted = metricsText({
-        reveille_partitions_owned: owned.length,
-        reveille_partitions_reading: owned.filter(({ state }) => state === "reading").length,
-        reveille_mailbox_buffered: owned.reduce((sum, { waitingCount }) => sum + waitingCount, 0),
-        reveille_mailbox_generation: host.generation,
-        reveille_batches_total: batches,
-        reveille_messages_total: messages,
-        reveille_batches_in_flight: inFlight,
-        reveille_agents_resident: activations.residentCount,
-        process_resident_memory_bytes: process.memoryUsage.rss(),
-      });
-      return counted + tally.text() + streamGauge.text();
-    },
+    ready: async () => trusted() && bus.connected,
+    metrics: () => metrics.text(),
   });
 }
 
-const metricsText = (figures: Readonly<Record<string, number>>): string =>
-  Object.entries(figures)
-    .map(
-      ([name, value]) =>
-        `# TYPE ${name} ${name.endsWith("_total") ? "counter" : "gauge"}\n${name} ${value}\n`,
-    )
-    .join("");
+function registerGauges(context: HealthContext): void {
+  const { host, scheduler, activations, trusted, bus, publisher, metrics, streamGauge } = context;
+  const owned = (): Partition[] => [...host.partitions.values()];
+  const sum = (of: (partition: Partition) => number): number =>
+    owned().reduce((total, partition) => total + of(partition), 0);
+  readConnection(metrics, bus, [publisher]);
+  metrics.read("reveille_partitions_owned", () => owned().length);
+  metrics.read("reveille_partitions_reading", () =>
+    sum(({ state }) => Number(state === "reading")),
+  );
+  metrics.read("reveille_partition_lag_messages", () => sum(({ lagCount }) => lagCount));
+  metrics.read("reveille_mailbox_buffered_messages", () => sum(({ waitingCount }) => waitingCount));
+  metrics.read("reveille_mailbox_generation", () => host.generation);
+  metrics.read("reveille_host_lease_trusted", () => Number(trusted()));
+  metrics.read("reveille_batches_total", () => scheduler.stats.batches);
+  metrics.read("reveille_messages_total", () => scheduler.stats.messages);
+  metrics.read("reveille_batches_in_flight", () => scheduler.stats.inFlight);
+  metrics.read("reveille_agents_resident", () => activations.residentCount);
+  metrics.read("reveille_stream_fill_ratio", () => streamGauge.samples());
+}

@@ -10,6 +10,7 @@ import { pause } from "@reveille/shared/runtime/clock";
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Metrics } from "@reveille/shared/runtime/metrics";
 import { desiredPartitions } from "../core/placement.js";
 import { createCutOff } from "./cut-off.js";
 import type { CutOff } from "./cut-off.js";
@@ -27,6 +28,7 @@ export interface HostContext {
   lease: HostLease;
   leaseTtlMs: number;
   failpoint: Failpoint;
+  metrics: Metrics;
   logger: Logger;
   openPartition: (row: PartitionRow) => Partition;
   dropActivations: (partition: number) => void;
@@ -116,10 +118,12 @@ export class Host {
         return;
       }
       const view = await this.#context.lease.renew();
+      this.#context.metrics.count("reveille_host_lease_renewals_total", { outcome: "renewed" });
       this.generationSeen(view.generation);
       this.#lookAtEnd(view);
       if (!this.#leaving) await this.#rebalance(view);
     } catch (error) {
+      this.#context.metrics.count("reveille_host_lease_renewals_total", { outcome: "failed" });
       this.#context.logger.warn({ err: error }, "the lease could not be renewed");
     }
   }
@@ -165,6 +169,7 @@ export class Host {
     if (free.length === 0) return;
     const taken = await takePartitions(pool, hostId, numbers(free));
     this.#context.failpoint("after-takeover");
+    this.#changed("taken", taken.length);
     for (const row of taken) {
       // All that is cached for a partition is read after it was taken.
       dropActivations(row.partition);
@@ -186,6 +191,7 @@ export class Host {
     await Promise.all(given.map((partition) => untilFree(this.#context.clock, partition)));
     const released = given.map(({ number }) => number);
     await releasePartitions(pool, hostId, released);
+    this.#changed("handed_over", released.length);
     for (const partition of released) dropActivations(partition);
     logger.info({ partitions: released.length }, "handed over");
     this.#tell(hosts);
@@ -193,12 +199,18 @@ export class Host {
 
   #forget(partition: Partition): void {
     const { dropActivations, logger } = this.#context;
-    if (this.#partitions.get(partition.number) === partition)
+    if (this.#partitions.get(partition.number) === partition) {
       this.#partitions.delete(partition.number);
+      this.#changed("lost", 1);
+    }
     dropActivations(partition.number);
     partition
       .close()
       .catch((error: unknown) => logger.warn({ err: error }, "closing a partition failed"));
+  }
+
+  #changed(change: "taken" | "handed_over" | "lost", partitions: number): void {
+    this.#context.metrics.count("reveille_partition_changes_total", { change }, partitions);
   }
 
   #tell(hosts: Iterable<string>): void {

@@ -52,6 +52,10 @@ export class Partition {
   #row: PartitionRow;
   #state: "opening" | "reading" | "closed" = "opening";
   #buffer: StoredMessage[] = [];
+  /** Stored behind the last message that came, when it came. */
+  #behindCount = 0;
+  /** In the batch under way. */
+  #takenCount = 0;
   #reader: PartitionReader | null = null;
   /** Called when the buffer has room again. */
   #room: (() => void) | null = null;
@@ -78,9 +82,14 @@ export class Partition {
   get waitingCount(): number {
     return this.#state === "reading" ? this.#buffer.length : 0;
   }
+  /** Messages that are not decided, as far as JetStream has told: while this reader is held back there may be more. */
+  get lagCount(): number {
+    return this.#behindCount + this.#buffer.length + (this.busy ? this.#takenCount : 0);
+  }
   /** Messages in order, at most `max`; the partition's own buffer shrinks. */
   take(max: number): StoredMessage[] {
     const taken = this.#buffer.splice(0, max);
+    this.#takenCount = taken.length;
     if (this.#buffer.length < bufferMax) this.#room?.();
     return taken;
   }
@@ -113,6 +122,7 @@ export class Partition {
 
   #empty(): void {
     this.#buffer = [];
+    this.#behindCount = 0;
     this.#room?.();
   }
 
@@ -179,6 +189,7 @@ export class Partition {
           return;
         }
         this.#buffer.push(message);
+        this.#behindCount = message.behindCount;
         if (!this.busy) arrived();
         while (this.#buffer.length >= bufferMax && this.#turn === turn)
           await new Promise<void>((go) => (this.#room = go));

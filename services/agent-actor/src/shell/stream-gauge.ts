@@ -4,12 +4,13 @@
  */
 import type { Streams } from "@reveille/shared/nats/streams";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Sample } from "@reveille/shared/runtime/metrics";
 
 export interface StreamGauge {
   /** @throws RuntimeError `BrokerUnavailable`. */
   look(): Promise<void>;
-  /** Lines for Prometheus, as last seen. */
-  text(): string;
+  /** As last seen; a stream that nobody has looked at yet is not among them. */
+  samples(): Sample[];
 }
 
 /** As the gateway's bound for wakes; below it there is time to react. */
@@ -34,9 +35,6 @@ export function createStreamGauge(
           logger.info({ stream: name, fill }, "a stream has room again");
       }
     },
-    text: () =>
-      [...fills]
-        .map(([name, fill]) => `reveille_stream_fill_ratio{stream="${name}"} ${fill.toFixed(4)}\n`)
-        .join(""),
+    samples: () => [...fills].map(([stream, fill]) => ({ labels: { stream }, value: fill })),
   };
 }

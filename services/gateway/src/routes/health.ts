@@ -1,4 +1,5 @@
 /** Whether the gateway can do its work, for people, supervisors and Prometheus. */
+import { metricsContentType } from "@reveille/shared/runtime/metrics";
 import { z } from "zod";
 import { deploymentModes } from "../config.js";
 import type { Context } from "../context.js";
@@ -19,7 +20,7 @@ const healthSchema = z.strictObject({
   nats: z.literal("ok"),
   postgres: z.literal("ok"),
 });
-const metricsText = textAnswer("text/plain; version=0.0.4", "Prometheus's text format");
+const metricsText = textAnswer(metricsContentType, "Prometheus's text format");
 
 export function healthRoutes(context: Context): AnyRoute[] {
   const { metrics, mode } = context;
@@ -68,7 +69,7 @@ export function healthRoutes(context: Context): AnyRoute[] {
       summary: "Counters and gauges for Prometheus",
       operatorOnly: true,
       responses: { 200: metricsText },
-      handle: async () => new PlainText(metrics.text(), metricsText.mediaType),
+      handle: async () => new PlainText(await metrics.text(), metricsText.mediaType),
     }),
   ];
 }

@@ -224,6 +224,7 @@ function readDelivery(message: WireMessage): { number: number; message: StoredMe
       subject: message.subject,
       seq: Number(tokens[5]),
       timestampNs: BigInt(tokens[7]!),
+      behindCount: Number(tokens[8]),
       data: message.data,
       header: (name) => message.headers?.[name] || undefined,
     },

@@ -50,6 +50,7 @@ export default defineConfig({
             "services/*/src/**/*.test.ts",
             "deploy/local/src/**/*.test.ts",
             "test/src/{behaviour,soak}/**/*.test.ts",
+            "test/src/images/rules.test.ts",
             "test/src/faults/{matrix,command-record}.test.ts",
           ],
           testTimeout: 20_000,

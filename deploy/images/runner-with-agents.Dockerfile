@@ -11,8 +11,8 @@ RUN --mount=type=cache,target=/root/.npm \
   FAIL_ON_MISSING_NATIVE=1 npm install --global --no-audit --no-fund --allow-scripts=@anthropic-ai/claude-code \
     @anthropic-ai/claude-code@2.1.330 \
     @openai/codex@0.169.0 \
-  && claude --version \
-  && codex --version
+  && HOME=/tmp claude --version \
+  && HOME=/tmp codex --version
 # An image is replaced, it does not replace its programs itself.
 ENV DISABLE_AUTOUPDATER=1
 LABEL org.opencontainers.image.title="reveille-runner-with-agents" \

@@ -16,7 +16,7 @@ import { HttpError, overloaded, unprocessable } from "./errors.js";
 import type { ReadRunners } from "./runner-facts.js";
 
 /** Adapters that are part of every runner. */
-export const builtInAdapters = ["process", "http", "noop"] as const;
+export const builtInAdapters = ["process", "http", "noop", "claude_local", "codex_local"] as const;
 /** A runner answers a probe within 10 s, or it is as good as gone. */
 const probeMs = 12_000;
 

@@ -8,6 +8,7 @@ import type {
   RunResult,
   UsageSoFar,
 } from "@reveille/shared/protocol/execution";
+import type { TranscriptEntry } from "@reveille/shared/protocol/transcript";
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type {
@@ -22,6 +23,7 @@ import { LifelineGone } from "./containment/tree.js";
 import type { Trees } from "./containment/tree.js";
 import { shownValue } from "./core/environment.js";
 import { boundedInvocation } from "./core/invocation.js";
+import type { StartSpec } from "./core/shell-orders.js";
 import { createStopLine } from "./core/stop.js";
 import type { LostReason, StopLine } from "./core/stop.js";
 import { warningEvent } from "./warning-event.js";
@@ -30,6 +32,7 @@ import {
   privateFile,
   removePrivateFile,
   removePrivateFolder,
+  writePrivateFile,
 } from "./private-folders.js";
 import type { Prepared } from "./prepare.js";
 import { runProcess } from "./process-run.js";
@@ -53,6 +56,7 @@ export interface AdapterRunParts {
   lostBy: () => LostReason | null;
   tell: (event: RunEvent) => void;
   used: (soFar: UsageSoFar) => void;
+  transcript: (entry: TranscriptEntry) => void;
   logger: Logger;
 }
 
@@ -185,6 +189,8 @@ function contextOf(
     privateFile: () => launches.privateFile(),
     invoked: (invocation) => launches.invoked(invocation),
     warn: (message) => tell(warningEvent(message, parts.clock.wallMs())),
+    transcript: (entry) => parts.transcript(entry),
+    nowMs: () => parts.clock.wallMs(),
     report: (used) => launches.report(used),
     restartClock: (seconds) => wallClock.restart(seconds),
     launch: (spec) => launches.launch(spec),
@@ -205,6 +211,7 @@ class Launches {
   #told = false;
   #folder: string | null = null;
   #file: string | null = null;
+  readonly #inputs: string[] = [];
   #current: { end: Promise<ProcessEnd>; line: StopLine } | null = null;
 
   constructor(parts: AdapterRunParts) {
@@ -241,6 +248,7 @@ class Launches {
 
   close(): void {
     if (this.#file) void removePrivateFile(this.#file, this.#parts.logger);
+    for (const path of this.#inputs) void removePrivateFile(path, this.#parts.logger);
     if (this.#folder) void removePrivateFolder(this.#folder, this.#parts.logger);
     this.#folder = null;
   }
@@ -255,7 +263,7 @@ class Launches {
     if (adapter.starts === "nothing")
       return notStarted(`The adapter ${adapter.type} says that it starts nothing`);
     if (this.#current) return notStarted("A process of this run is still alive");
-    const { command, args = [], cwd = prepared.workspace.cwd, env = {} } = spec;
+    const { command, args = [], cwd = prepared.workspace.cwd, env = {}, enough } = spec;
     const shown: Record<string, string> = { ...prepared.environment.shown };
     for (const [name, value] of Object.entries(env)) shown[name] = shownValue(name, value);
     this.invoked({ command, commandArgs: args, cwd, env: shown });
@@ -266,13 +274,25 @@ class Launches {
     // A line of its own: what is left behind is killed without a word to the rest.
     const own = createStopLine();
     line.listen((stop) => own.ask(stop));
-    const end = this.#start(found.path, { args, cwd, env: all }, spec.onOutput, own);
+    const stdin = spec.input === undefined ? {} : { inputPath: this.#input(spec.input) };
+    const end = this.#start(found.path, { args, cwd, env: all, ...stdin }, spec.onOutput, own);
     this.#current = { end, line: own };
+    const seenEnough = (): void => own.ask({ kind: "cancel" });
+    if (enough?.aborted) seenEnough();
+    else enough?.addEventListener("abort", seenEnough, { once: true });
     try {
       return await end;
     } finally {
       this.#current = null;
+      enough?.removeEventListener("abort", seenEnough);
     }
+  }
+
+  #input(text: string): string {
+    const { workDir, execution } = this.#parts;
+    const path = writePrivateFile(workDir, execution.runId, execution.attempt, text);
+    this.#inputs.push(path);
+    return path;
   }
 
   /** Kills what still lives. True when something did. */
@@ -286,7 +306,7 @@ class Launches {
 
   async #start(
     path: string,
-    spec: { args: readonly string[]; cwd: string; env: Readonly<Record<string, string>> },
+    spec: Omit<StartSpec, "path">,
     onOutput: LaunchSpec["onOutput"],
     line: StopLine,
   ): Promise<ProcessEnd> {

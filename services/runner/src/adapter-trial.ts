@@ -18,6 +18,7 @@ import type {
   OutputStream,
   ProcessEnd,
   StopKind,
+  TranscriptEntry,
   UsageSoFar,
 } from "./adapter.js";
 import { findCommand } from "./command-path.js";
@@ -29,6 +30,7 @@ export interface Trial {
   readonly invocations: Invocation[];
   readonly warnings: string[];
   readonly reports: UsageSoFar[];
+  readonly transcript: TranscriptEntry[];
   /** What the adapter itself has written, without what its processes printed. */
   readonly written: string[];
   launchCount: number;
@@ -55,6 +57,7 @@ class TrialRun implements Trial {
   readonly invocations: Invocation[] = [];
   readonly warnings: string[] = [];
   readonly reports: UsageSoFar[] = [];
+  readonly transcript: TranscriptEntry[] = [];
   readonly written: string[] = [];
   launchCount = 0;
   readonly #folder = mkdtempSync(join(tmpdir(), "reveille-trial-"));
@@ -94,6 +97,8 @@ class TrialRun implements Trial {
       privateFile: () => join(this.#folder, "file"),
       invoked: (invocation) => void this.invocations.push(invocation),
       warn: (message) => void this.warnings.push(message),
+      transcript: (entry) => void this.transcript.push(entry),
+      nowMs: () => Date.now(),
       report: (used) => void this.reports.push(used),
       restartClock: (seconds) => {
         if (this.#clock) clearTimeout(this.#clock);
@@ -141,7 +146,7 @@ class TrialRun implements Trial {
     if (adapter.starts === "nothing") return failed("this adapter says that it starts nothing");
     if (this.#child) return failed("a process of this run is still alive");
     if (this.#stop) return failed("the run was ended before its process was started");
-    const { command, args = [], cwd = this.#folder, env: added = {}, onOutput } = spec;
+    const { command, args = [], cwd = this.#folder, env: added = {}, onOutput, input } = spec;
     const env = { ...this.context.env, ...added };
     const found = findCommand(command, cwd, env["PATH"] ?? "");
     if (!found.ok) return failed(found.reason);
@@ -149,9 +154,14 @@ class TrialRun implements Trial {
       cwd,
       env,
       detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     });
     this.#child = child;
+    // Who does not read it may end before it is written.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end(input ?? "");
+    const signal = (): void => this.#signal("SIGTERM");
+    spec.enough?.addEventListener("abort", signal, { once: true });
     for (const stream of ["stdout", "stderr"] as const)
       child[stream].on("data", (chunk: Buffer) => {
         this.#keep(stream, chunk);

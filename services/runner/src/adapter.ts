@@ -5,9 +5,10 @@
  */
 import type { EnvironmentCheck } from "@reveille/shared/protocol/probe";
 import type { RunResult, UsageSoFar } from "@reveille/shared/protocol/execution";
+import type { TranscriptEntry } from "@reveille/shared/protocol/transcript";
 import type { z } from "zod";
 
-export type { EnvironmentCheck, RunResult, UsageSoFar };
+export type { EnvironmentCheck, RunResult, TranscriptEntry, UsageSoFar };
 export type Json = Record<string, unknown>;
 export type OutputStream = "stdout" | "stderr";
 
@@ -62,6 +63,10 @@ export interface LaunchSpec {
   cwd?: string;
   /** Added to the run's environment, and stronger. */
   env?: Readonly<Record<string, string>>;
+  /** Its standard input, whole; absent: there is none. */
+  input?: string;
+  /** Aborted when the adapter has seen enough: the process is ended as by a stop, and the run goes on. */
+  enough?: AbortSignal;
   /** Sees each piece of output, after the log. */
   onOutput?: (stream: OutputStream, chunk: Buffer) => void;
 }
@@ -111,6 +116,13 @@ export interface AdapterContext {
   readonly invoked: (invocation: Invocation) => void;
   /** An event of level `warn`: at most 1,000 characters of it are kept. */
   readonly warn: (message: string) => void;
+  /**
+   * What the agent does, in the common vocabulary (`shared/src/protocol/transcript.ts`): told to whoever
+   * listens now, kept nowhere. Too long texts are cut; what is no entry is left out with a warning.
+   */
+  readonly transcript: (entry: TranscriptEntry) => void;
+  /** The wall clock, Unix ms. */
+  readonly nowMs: () => number;
   /** What this attempt has used so far, in total. Sent at most once a second. */
   readonly report: (used: UsageSoFar) => void;
   /** The wall clock starts again and ends the run after so many seconds (more than 0). */
@@ -141,6 +153,8 @@ export interface Adapter {
   readonly label: string;
   /** What it starts: with `nothing` there is no process tree, and `launch` is refused. */
   readonly starts: "processes" | "nothing";
+  /** From SIGTERM to SIGKILL where the configuration does not say; default 15. */
+  readonly graceSec?: number;
   /** A zod schema (checked before each run), a JSON Schema (shown only), or null: any configuration. */
   readonly configSchema: z.ZodType | Readonly<Json> | null;
   readonly models?: readonly { readonly id: string; readonly label: string }[];

@@ -8,6 +8,7 @@ import type {
   RunResult,
   UsageSoFar,
 } from "@reveille/shared/protocol/execution";
+import type { TranscriptEntry } from "@reveille/shared/protocol/transcript";
 import type { AdapterCatalog } from "./adapters/catalog.js";
 import { readLimits } from "./adapters/limits.js";
 import type { LimitDefaults } from "./adapters/limits.js";
@@ -37,6 +38,7 @@ export interface Executed {
 export interface Telling {
   tell(event: RunEvent): void;
   used(soFar: UsageSoFar): void;
+  transcript(entry: TranscriptEntry): void;
 }
 
 /** Runs one execution to its end: nothing of it is alive then. A stop that was asked for is obeyed. */
@@ -62,7 +64,7 @@ export async function runExecution(
   if (line.stop) return notStarted(cancelledBeforeStart);
   if (!preparation.ok) return notStarted(preparation.result);
   const { prepared } = preparation;
-  const read = readLimits(prepared.config, parts.limitDefaults);
+  const read = readLimits(prepared.config, { ...parts.limitDefaults, graceSec: adapter.graceSec });
   if (!read.ok) return notStarted(failedResult(read.message));
   for (const warning of prepared.warnings)
     telling.tell(warningEvent(warning, parts.clock.wallMs()));
@@ -77,17 +79,20 @@ export async function runExecution(
 
 /** Runs the adapter so that nothing which is told, logged or answered shows a secret of the run. */
 async function runMasked(
-  run: Omit<AdapterRunParts, "log" | "tell" | "used">,
+  run: Omit<AdapterRunParts, "log" | "tell" | "used" | "transcript">,
   log: RunLog,
   telling: Telling,
   { mask }: Prepared,
 ): Promise<RunResult> {
   const used = (soFar: UsageSoFar): void => telling.used(soFar);
-  if (!mask) return runAdapter({ ...run, log, tell: (event) => telling.tell(event), used });
+  const transcript = (entry: TranscriptEntry): void => telling.transcript(entry);
+  if (!mask)
+    return runAdapter({ ...run, log, tell: (event) => telling.tell(event), used, transcript });
   const masked = maskedLog(log, mask, run.clock);
   const tell = (event: RunEvent): void => telling.tell(mask.json(event));
   try {
-    return mask.json(await runAdapter({ ...run, log: masked, tell, used }));
+    const shown = (entry: TranscriptEntry): void => transcript(mask.json(entry));
+    return mask.json(await runAdapter({ ...run, log: masked, tell, used, transcript: shown }));
   } catch (error) {
     throw new Error(mask.text((error as Error).message));
   } finally {

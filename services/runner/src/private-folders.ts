@@ -3,7 +3,7 @@
  * killed has left is removed once no attempt can be alive any more that old.
  */
 import { randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { Logger } from "@reveille/shared/runtime/log";
 
@@ -25,6 +25,18 @@ export function privateFile(workDir: string, runId: string, attempt: number): st
   if (!existsSync(parent)) mkdirSync(parent, { recursive: true, mode: 0o700 });
   // Random beside the run's own id: nobody writes there by accident, or before its time.
   return `${parent}/${runId}.${attempt}.${randomUUID()}`;
+}
+
+/** Writes such a file, for its owner alone: what a process reads as its standard input. */
+export function writePrivateFile(
+  workDir: string,
+  runId: string,
+  attempt: number,
+  text: string,
+): string {
+  const path = privateFile(workDir, runId, attempt);
+  writeFileSync(path, text, { mode: 0o600, flag: "wx" });
+  return path;
 }
 
 /** Removes such a file if it has come to be. Never rejects. */

@@ -93,6 +93,8 @@ export function createSubjects(prefix = "rv") {
       `${run(companyId, runId)}.log.${stream}`,
     runLog: (companyId: string, runId: string): string => `${run(companyId, runId)}.log.>`,
     logs: `${prefix}.*.run.*.log.*`,
+    /** What an agent does, in the common vocabulary: told, not stored. */
+    transcript: (companyId: string, runId: string): string => `${run(companyId, runId)}.transcript`,
     control: (companyId: string, runId: string): string => `${run(companyId, runId)}.control`,
     /** Every run's control: a runner listens once, not once for each of its runs. */
     controls: `${prefix}.*.run.*.control`,

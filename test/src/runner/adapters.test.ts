@@ -265,7 +265,14 @@ describe("questions about adapters", () => {
   test("which there are, with what they are configured by", async () => {
     const answer = await ask({ kind: "describe" });
     if (answer.kind !== "describe") throw new Error(JSON.stringify(answer));
-    expect(answer.adapters.map(({ type }) => type)).toEqual(["process", "http", "noop", "echo"]);
+    expect(answer.adapters.map(({ type }) => type)).toEqual([
+      "process",
+      "http",
+      "noop",
+      "claude_local",
+      "codex_local",
+      "echo",
+    ]);
     const [process, httpCall, , echo] = answer.adapters;
     expect(process?.configSchema).toMatchObject({
       required: ["command"],

@@ -1,5 +1,7 @@
 /** The adapters that a runner has, by type: its own, then what was loaded. */
 import type { Adapter } from "../adapter.js";
+import { claudeAdapter } from "./claude/claude.js";
+import { codexAdapter } from "./codex/codex.js";
 import { httpAdapter } from "./http.js";
 import { noopAdapter } from "./noop.js";
 import { processAdapter } from "./process.js";
@@ -16,6 +18,8 @@ export const ownAdapters = (settings: { httpAllowPrivate: boolean }): readonly A
   processAdapter,
   httpAdapter(settings.httpAllowPrivate),
   noopAdapter,
+  claudeAdapter,
+  codexAdapter,
 ];
 
 /** The later of two with the same type would win: whoever loads adapters refuses that. */

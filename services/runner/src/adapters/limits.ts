@@ -15,6 +15,8 @@ export interface LimitDefaults {
   timeoutSec: number;
   /** More than 0. */
   idleTimeoutSec: number;
+  /** At least 1; undefined: the reference's. */
+  graceSec?: number | undefined;
 }
 export type ReadLimits = { ok: true; limits: AdapterLimits } | { ok: false; message: string };
 
@@ -24,7 +26,7 @@ export function readLimits(config: Readonly<Json>, defaults: LimitDefaults): Rea
   for (const [field, absent] of [
     ["timeoutSec", 0],
     ["idleTimeoutSec", 0],
-    ["graceSec", graceSecDefault],
+    ["graceSec", defaults.graceSec ?? graceSecDefault],
   ] as const) {
     const value = seconds(config[field], absent);
     if (value === null)

@@ -4,6 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { pause } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { StartSpec } from "../core/shell-orders.js";
@@ -67,17 +68,23 @@ export interface Trees {
 }
 
 /** Starts `launcher` with the command behind it. Its own session and group: a terminal's signals to us are not for it. */
-export const spawnBehind = (
+export function spawnBehind(
   launcher: readonly string[],
   spec: StartSpec,
   added: Readonly<Record<string, string>> = {},
-): ChildProcess =>
-  spawn(launcher[0]!, [...launcher.slice(1), spec.path, ...spec.args], {
-    cwd: spec.cwd,
-    env: { ...spec.env, ...added },
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+): ChildProcess {
+  const input = spec.inputPath === undefined ? null : openSync(spec.inputPath, "r");
+  try {
+    return spawn(launcher[0]!, [...launcher.slice(1), spec.path, ...spec.args], {
+      cwd: spec.cwd,
+      env: { ...spec.env, ...added },
+      detached: true,
+      stdio: [input ?? "ignore", "pipe", "pipe"],
+    });
+  } finally {
+    if (input !== null) closeSync(input);
+  }
+}
 
 /** What is left of a tree whose first process has ended. */
 export interface Leftovers {

@@ -17,14 +17,19 @@ test("orders are one compound command with every value between quotes", () => {
       "cd -P -- '/tmp' 2>/dev/null || exit 119",
       "unset OLDPWD",
       "export A='x y'",
-      "exec '/bin/echo' 'it'\\''s' 'a\nb' '$HOME `id` \\' </dev/null",
+      "exec '/bin/echo' 'it'\\''s' 'a\nb' '$HOME `id` \\' <'/dev/null'",
       "}",
       "",
     ].join("\n"),
   );
 });
 
+test("a file may be its standard input", () => {
+  expect(shellOrders(spec({ inputPath: "/a b" }))).toContain(" <'/a b'\n}");
+});
+
 test.each([
+  ["a relative file to read from", { inputPath: "a" }],
   ["NUL in an argument", { args: ["a\0b"] }],
   ["NUL in the directory", { cwd: "/tmp\0" }],
   ["NUL in a value", { env: { A: "\0" } }],

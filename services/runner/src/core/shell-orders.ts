@@ -11,6 +11,8 @@ export interface StartSpec {
   /** Absolute. */
   cwd: string;
   env: Readonly<Record<string, string>>;
+  /** File that is its standard input, absolute; absent: nothing is. */
+  inputPath?: string;
 }
 
 /**
@@ -32,12 +34,13 @@ export const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`
  * that way. Braces: a shell runs nothing of a compound command before it has read its end, so orders cut
  * short start nothing. Code 119, silent: the directory has gone.
  */
-export function shellOrders({ path, args, cwd, env }: StartSpec): string | null {
+export function shellOrders({ path, args, cwd, env, inputPath }: StartSpec): string | null {
   const variables = Object.entries(env);
-  let chars = path.length + cwd.length;
+  let chars = path.length + cwd.length + (inputPath?.length ?? 0);
   for (const arg of args) chars += arg.length + 3;
   for (const [name, value] of variables) chars += name.length + value.length + 11;
-  if (chars > charsMax || !path.startsWith("/") || !cwd.startsWith("/")) return null;
+  const input = inputPath ?? "/dev/null";
+  if (chars > charsMax || ![path, cwd, input].every((one) => one.startsWith("/"))) return null;
   for (const [name] of variables)
     if (!namePattern.test(name) || ownedByShells.test(name)) return null;
   const text = [
@@ -46,7 +49,7 @@ export function shellOrders({ path, args, cwd, env }: StartSpec): string | null 
     // What `cd` adds. PWD stays: a shell that is started in the directory passes it on as well.
     "unset OLDPWD",
     ...variables.map(([name, value]) => `export ${name}=${quoted(value)}`),
-    `exec ${[path, ...args].map(quoted).join(" ")} </dev/null`,
+    `exec ${[path, ...args].map(quoted).join(" ")} <${quoted(input)}`,
     "}",
     "",
   ].join("\n");

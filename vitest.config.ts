@@ -70,7 +70,7 @@ export default defineConfig({
       // Two at once: each file starts servers of its own, and most of the time waits for them.
       system(
         "system",
-        ["test/src/*.test.ts", "test/src/{contract,gateway,public,runner,verify}/**/*.test.ts"],
+        ["test/src/*.test.ts", "test/src/{contract,gateway,permissions,public,runner,verify}/**/*.test.ts"],
         {
           groupOrder: 1,
           maxWorkers: 2,

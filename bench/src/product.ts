@@ -22,6 +22,7 @@ export async function startProduct(servers: BenchServers, slots: number): Promis
   const stack = await startStack({
     dataDir: join(servers.dir, "product"),
     natsUrl: servers.natsUrl,
+    natsUrlOf: servers.natsUrlOf,
     databaseUrl: servers.databaseUrl,
     restart: false,
     prefix: "rv",

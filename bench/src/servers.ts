@@ -13,6 +13,8 @@ export interface BenchServers {
   dir: string;
   /** A user that may do everything. */
   natsUrl: string;
+  /** As one of the services. */
+  natsUrlOf: (user: string) => string;
   /** What anybody gets: wakes and logs. */
   publicNatsUrl: string;
   monitorUrl: string;
@@ -22,6 +24,9 @@ export interface BenchServers {
   /** Stops both and removes the folder. */
   stop(): Promise<void>;
 }
+
+/** Of all users of a server that lives as long as a scenario, on loopback. */
+const password = "of-a-bench";
 
 /** Logs every statement with its client's name and without parameters, for `readStatements`. */
 const statementLog = {
@@ -66,15 +71,17 @@ async function start(
     onStarted: quiet,
     onChanged: quiet,
     say: quiet,
+    admin: { password },
   });
   cleanups.push(() => nats.stop());
   const postgresLog = join(dir, "logs", "postgres.log");
   const postgres = await startPostgres({ dir, logFile: postgresLog, extraSettings });
   cleanups.push(() => postgres.stop());
-  const { serviceUrl: natsUrl, url: publicNatsUrl, monitorUrl, version } = nats.current;
+  const { urlOf: natsUrlOf, url: publicNatsUrl, monitorUrl, version } = nats.current;
   return {
     dir,
-    natsUrl,
+    natsUrl: natsUrlOf("admin"),
+    natsUrlOf,
     publicNatsUrl,
     monitorUrl,
     databaseUrl: postgres.url,

@@ -3,7 +3,8 @@
  * Closes what it opened.
  */
 import { connectBus } from "@reveille/shared/nats/bus";
-import type { NatsBus } from "@reveille/shared/nats/bus";
+import type { BusOptions, NatsBus } from "@reveille/shared/nats/bus";
+import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { createApi } from "./api.js";
@@ -49,7 +50,7 @@ export function createContext(given: GlobalOptions): Context {
     api: createApi(system.api),
     subjects: createSubjects(system.prefix),
     output: createOutput(options.json === true),
-    bus: () => (bus ??= connectClient(system.nats)),
+    bus: () => (bus ??= connectClient(system)),
     close: async () => {
       // A failed connection has been reported to whoever asked for it; there is nothing to close.
       const connected = await bus?.catch(() => undefined);
@@ -58,10 +59,17 @@ export function createContext(given: GlobalOptions): Context {
   };
 }
 
-/** Connects with the address's own credentials, if any. @throws CliFailure (unreachable). */
-export async function connectClient(url: string): Promise<NatsBus> {
+/** Connects as a client: with the credentials of the address or of the environment's files, if any. @throws CliFailure (unreachable). */
+export const connectClient = ({ nats, natsProof, natsInbox }: SystemAddress): Promise<NatsBus> =>
+  connect({ url: nats, ...natsProof, inboxPrefix: natsInbox });
+
+/** Connects as the operator, who sees streams and buckets. @throws CliFailure (unreachable). */
+export const connectOperator = ({ natsProof }: SystemAddress, url: string): Promise<NatsBus> =>
+  connect({ url, ...natsProof, inboxPrefix: inboxPrefixes.operator });
+
+async function connect(options: Omit<BusOptions, "name" | "connectTimeoutMs">): Promise<NatsBus> {
   try {
-    return await connectBus({ url, name: "reveille-cli", connectTimeoutMs });
+    return await connectBus({ ...options, name: "reveille-cli", connectTimeoutMs });
   } catch (error) {
     throw unreachable(
       (error as Error).message,

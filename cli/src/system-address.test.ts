@@ -13,8 +13,8 @@ function dataDir(): string {
 
 function runningSystem(): string {
   const dir = dataDir();
-  mkdirSync(join(dir, "nats"));
-  writeFileSync(join(dir, "nats", "service.password"), "secret\n");
+  mkdirSync(join(dir, "nats", "users"), { recursive: true });
+  writeFileSync(join(dir, "nats", "users", "operator.password"), "secret\n");
   writeFileSync(
     join(dir, "endpoints.json"),
     JSON.stringify({
@@ -31,7 +31,7 @@ test("a system on this machine is found by its data directory, its service user 
   expect(findSystem({ dataDir: runningSystem() }, {})).toMatchObject({
     api: "http://127.0.0.1:3199",
     nats: "nats://127.0.0.1:4299",
-    serviceNats: "nats://service:secret@127.0.0.1:4299",
+    serviceNats: "nats://operator:secret@127.0.0.1:4299",
     databaseUrl: "postgres://u:p@127.0.0.1:5499/r",
     prefix: "rv",
     hasEndpoints: true,

@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { userName } from "@reveille/shared/nats/permissions";
 import { usageFailure } from "./failure.js";
 
 export interface AddressOptions {
@@ -19,6 +20,10 @@ export interface SystemAddress {
   readonly nats: string;
   /** For looking into streams and buckets; undefined when no such credentials are known here. */
   readonly serviceNats: string | undefined;
+  /** Files that say who connects, for servers that know users by keys. */
+  readonly natsProof: { readonly credsFile?: string; readonly nkeyFile?: string };
+  /** Below it a client hears answers; a company's credentials allow `_INBOX.<company>` alone. */
+  readonly natsInbox: string;
   readonly databaseUrl: string | undefined;
   readonly prefix: string;
   /** The data directory that was looked at. */
@@ -36,8 +41,8 @@ interface Endpoints {
   pids?: Record<string, number[]>;
 }
 
-/** The user that the embedded server gives to the system's own services. */
-const serviceUser = "service";
+/** The user of the embedded server that reads everything and changes nothing. */
+const operator = userName({ kind: "operator" });
 
 /** @throws CliFailure (usage) when an address is no URL. */
 export function findSystem(
@@ -47,6 +52,8 @@ export function findSystem(
   const dataDir = resolve(options.dataDir ?? (env["REVEILLE_DATA_DIR"] || defaultDataDir()));
   const endpoints = readEndpoints(join(dataDir, "endpoints.json"));
   const nats = options.nats || env["NATS_URL"] || endpoints?.nats || "nats://127.0.0.1:4222";
+  const { NATS_CREDS_FILE: credsFile, NATS_NKEY_FILE: nkeyFile } = env;
+  const natsProof = { ...(credsFile ? { credsFile } : {}), ...(nkeyFile ? { nkeyFile } : {}) };
   const api =
     options.api ||
     env["REVEILLE_API_URL"] ||
@@ -60,7 +67,10 @@ export function findSystem(
     serviceNats:
       env["REVEILLE_SERVICE_NATS_URL"] ||
       serviceUrl(nats, dataDir, endpoints) ||
-      credentialed(nats),
+      credentialed(nats) ||
+      (Object.keys(natsProof).length > 0 ? nats : undefined),
+    natsProof,
+    natsInbox: env["NATS_INBOX_PREFIX"] || "_INBOX",
     databaseUrl: env["DATABASE_URL"] || endpoints?.databaseUrl,
     prefix: env["REVEILLE_SUBJECT_PREFIX"] || "rv",
     dataDir,
@@ -84,13 +94,16 @@ function readEndpoints(file: string): Endpoints | undefined {
   }
 }
 
-/** The embedded server's service user; its password file is readable by the system's owner alone. */
+/** The embedded server's operator; its password file is readable by the system's owner alone. */
 function serviceUrl(nats: string, dataDir: string, endpoints?: Endpoints): string | undefined {
   if (!endpoints?.nats || nats !== endpoints.nats) return undefined;
   try {
-    const password = readFileSync(join(dataDir, "nats", "service.password"), "utf8").trim();
+    const password = readFileSync(
+      join(dataDir, "nats", "users", `${operator}.password`),
+      "utf8",
+    ).trim();
     const url = new URL(endpoints.nats);
-    return `nats://${serviceUser}:${password}@${url.host}`;
+    return `nats://${operator}:${password}@${url.host}`;
   } catch {
     return undefined; // a server that is not ours, or a file that is not for us
   }

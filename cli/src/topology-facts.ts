@@ -2,7 +2,7 @@
 import { inspectStream } from "@reveille/shared/nats/inspection";
 import type { StreamFacts } from "@reveille/shared/nats/inspection";
 import { topologyNames } from "@reveille/shared/protocol/topology";
-import { connectClient } from "./context.js";
+import { connectOperator } from "./context.js";
 import type { Context } from "./context.js";
 import { usageFailure } from "./failure.js";
 import { readHosts, readMailboxState, readPartitions, withDatabase } from "./record.js";
@@ -30,7 +30,7 @@ export async function readTopology(context: Context): Promise<TopologyFacts> {
       "Set NATS_URL=nats://user:password@host, or --data-dir to the folder of a running system.",
     );
   const names = topologyNames(context.system.prefix);
-  const bus = await connectClient(url);
+  const bus = await connectOperator(context.system, url);
   try {
     const wanted = [
       names.mailbox,

@@ -63,7 +63,7 @@ test("brings everything up, publishes it, refuses a second start, stops in order
 
   const env = JSON.parse(readFileSync(join(dataDir, "runner.env.json"), "utf8")) as object;
   expect(env).toMatchObject({
-    NATS_URL: stack.serviceNatsUrl,
+    NATS_URL: stack.natsUrlOf("runner-default"),
     DATABASE_URL: "",
     REVEILLE_API_URL: endpoints.http,
     REVEILLE_SUBJECT_PREFIX: "rv",

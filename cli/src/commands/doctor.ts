@@ -5,7 +5,7 @@ import type { NatsBus } from "@reveille/shared/nats/bus";
 import type { Pool } from "@reveille/shared/postgres/pool";
 import type { Action } from "../action.js";
 import type { Row } from "../api.js";
-import { connectClient } from "../context.js";
+import { connectClient, connectOperator } from "../context.js";
 import type { Context } from "../context.js";
 import { fail, guardedCheck, ok, warn } from "../doctor/check.js";
 import type { Check } from "../doctor/check.js";
@@ -81,7 +81,9 @@ async function checkNats(context: Context, checks: Check[]): Promise<NatsBus | u
   const shown = system.nats.replace(/\/\/[^@/]*@/, "//");
   let bus: NatsBus;
   try {
-    bus = await connectClient(system.serviceNats ?? system.nats);
+    bus = await (system.serviceNats
+      ? connectOperator(system, system.serviceNats)
+      : connectClient(system));
   } catch (error) {
     checks.push(
       fail(

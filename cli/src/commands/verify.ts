@@ -11,7 +11,7 @@ import type { CheckReport, InvariantId, VerifyReport } from "@reveille/shared/ve
 import { verify } from "@reveille/shared/verify/verify";
 import type { VerifyOptions } from "@reveille/shared/verify/verify";
 import type { Action } from "../action.js";
-import { connectClient } from "../context.js";
+import { connectOperator } from "../context.js";
 import type { Context } from "../context.js";
 import { CliFailure, exitCodes, usageFailure } from "../failure.js";
 import type { ExitCode } from "../failure.js";
@@ -106,7 +106,10 @@ async function judge(context: Context, options: Options): Promise<VerifyReport> 
     );
   const canaries = options.canaries === undefined ? [] : readCanaries(options.canaries);
   try {
-    const bus = options.streams && serviceNats ? await connectClient(serviceNats) : undefined;
+    const bus =
+      options.streams && serviceNats
+        ? await connectOperator(context.system, serviceNats)
+        : undefined;
     try {
       const { history, witness, atRest, only, logs, rows, require: required, settle } = options;
       const asked: VerifyOptions = { database: databaseUrl, prefix, canaries };

@@ -34,11 +34,18 @@ export const NATS_PORT = 4222;
 
 /** Finds the program (or fetches it) and keeps a server on `dir`. */
 export async function keepNats(
-  options: KeepOptions & { dir: string; port: number | undefined; prefix: string },
+  options: KeepOptions & {
+    dir: string;
+    port: number | undefined;
+    prefix: string;
+    pools?: readonly string[];
+    admin?: { readonly password: string };
+  },
 ): Promise<KeptServer<NatsServer>> {
   const { say } = options;
   const { bin, how } = await getNatsServer({ say });
-  const settings = { dir: options.dir, bin, prefix: options.prefix };
+  const { dir, prefix, pools = ["default"], admin } = options;
+  const settings = { dir, bin, prefix, pools, ...(admin ? { admin } : {}) };
   const first = await startNatsServer(
     options.port === undefined ? settings : { ...settings, port: options.port },
   );
@@ -112,8 +119,8 @@ function keep<S extends Server>(
 export interface Servers {
   /** For clients without credentials. */
   readonly natsUrl: string;
-  /** For our services. */
-  readonly serviceNatsUrl: string;
+  /** For one of our services, as its own user; an address that was given is everybody's. */
+  readonly natsUrlOf: (user: string) => string;
   readonly databaseUrl: string;
   /** Of the embedded ones that run now. */
   pids(): { nats: number[]; postgres: number[] };
@@ -126,17 +133,19 @@ export interface ServersOptions {
   readonly databaseUrl: string | undefined;
   readonly natsPort: number | undefined;
   readonly prefix: string;
+  readonly pools: readonly string[];
+  readonly natsAdmin: { readonly password: string } | undefined;
   readonly fsync: boolean;
   readonly keeping: (name: "nats" | "postgres") => KeepOptions;
 }
 
 /** Starts what no address was given for, both at once: a cold start waits for the slower one only. */
 export async function startServers(options: ServersOptions): Promise<Servers> {
-  const { dir, prefix, fsync } = options;
+  const { dir, prefix, pools, fsync, natsAdmin: admin } = options;
   const [nats, postgres] = await Promise.allSettled([
     options.natsUrl
       ? undefined
-      : keepNats({ ...options.keeping("nats"), dir, port: options.natsPort, prefix }),
+      : keepNats({ ...options.keeping("nats"), dir, port: options.natsPort, prefix, pools, ...(admin ? { admin } : {}) }),
     options.databaseUrl ? undefined : keepPostgres({ ...options.keeping("postgres"), dir, fsync }),
   ]);
   const running = [nats, postgres].flatMap((one) =>
@@ -152,7 +161,7 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   }
   return {
     natsUrl: options.natsUrl ?? nats.value?.current.url ?? "",
-    serviceNatsUrl: options.natsUrl ?? nats.value?.current.serviceUrl ?? "",
+    natsUrlOf: (user) => options.natsUrl ?? nats.value?.current.urlOf(user) ?? "",
     databaseUrl: options.databaseUrl ?? postgres.value?.current.url ?? "",
     pids: () => ({ nats: pidsOf(nats.value), postgres: pidsOf(postgres.value) }),
     stop,

@@ -1,6 +1,7 @@
-// Owns the configuration of the embedded nats-server: its listeners, its store, and what a client without credentials may do.
-// Pure text; writes no file and starts nothing.
-import { topologyNames } from "@reveille/shared/protocol/topology";
+// Owns the configuration of the embedded nats-server: its listeners, its store, and which users it has. What a user may do is shared's
+// to say. Pure text; writes no file and starts nothing.
+import { authorizationBlock, quote } from "@reveille/shared/nats/server-users";
+import { userName, type Identity } from "@reveille/shared/nats/permissions";
 
 export interface NatsConfigInput {
   /** Folder of this server's files. */
@@ -9,35 +10,24 @@ export interface NatsConfigInput {
   readonly port: number;
   readonly monitorPort: number;
   readonly prefix: string;
-  readonly servicePassword: string;
+  /** Runner pools, each with a user of its own. */
+  readonly pools: readonly string[];
+  /** Of every user but `local`, who has none. */
+  readonly passwordOf: (user: string) => string;
+  /** A user who may do everything, for tests and benches that look on and break things. No installation has it. */
+  readonly withAdmin: boolean;
 }
 
-/** The user of our services. */
-export const SERVICE_USER = "service";
-
-/**
- * What a client without credentials may do (design, section 8): wake agents, follow logs and events live, replay logs from
- * JetStream. The JetStream subjects are those that `@nats-io/jetstream`, `nats` 2.x and the `nats` command use for reading one stream
- * with a consumer of their own; creating is allowed only in the form that carries the filter, below our prefix.
- */
-export function localPermissions(prefix: string): { publish: string[]; subscribe: string[] } {
-  const { logs } = topologyNames(prefix);
-  return {
-    publish: [
-      `${prefix}.*.agent.*.wake`,
-      "$JS.API.INFO",
-      "$JS.API.STREAM.NAMES",
-      `$JS.API.STREAM.INFO.${logs}`,
-      `$JS.API.CONSUMER.CREATE.${logs}.*.${prefix}.>`,
-      `$JS.API.CONSUMER.INFO.${logs}.>`,
-      `$JS.API.CONSUMER.MSG.NEXT.${logs}.>`,
-      `$JS.API.CONSUMER.DELETE.${logs}.>`,
-      `$JS.API.DIRECT.GET.${logs}.>`,
-      `$JS.ACK.${logs}.>`,
-      "$JS.FC.>",
-    ],
-    subscribe: [`${prefix}.*.run.*.log.>`, `${prefix}.*.event.>`, "_INBOX.>"],
-  };
+/** Everybody who has a password on an embedded server. */
+export function embeddedIdentities(pools: readonly string[], withAdmin: boolean): Identity[] {
+  return [
+    { kind: "gateway" },
+    { kind: "agent-actor" },
+    { kind: "keeper" },
+    ...pools.map((pool): Identity => ({ kind: "runner", pool })),
+    { kind: "operator" },
+    ...(withAdmin ? [{ kind: "admin" } as const] : []),
+  ];
 }
 
 /**
@@ -45,7 +35,12 @@ export function localPermissions(prefix: string): { publish: string[]; subscribe
  * JetStream acknowledged; `always` doubles the latency of every store (measured: 0.45 to 0.89 ms).
  */
 export function natsConfig(input: NatsConfigInput): string {
-  const local = localPermissions(input.prefix);
+  const local: Identity = { kind: "local" };
+  const users = embeddedIdentities(input.pools, input.withAdmin).map((identity) => ({
+    identity,
+    proof: { password: input.passwordOf(userName(identity)) },
+  }));
+  users.push({ identity: local, proof: { password: "" } });
   // The jetstream block has to be on several lines: on one line without commas the server refuses it.
   return `# Written at every start; changes are lost.
 server_name: reveille-local
@@ -60,28 +55,5 @@ jetstream {
   store_dir: ${quote(`${input.dir}/store`)}
   sync_interval: 2s
 }
-authorization {
-  users: [
-    { user: ${SERVICE_USER}, password: ${quote(input.servicePassword)} }
-    {
-      user: local
-      password: ""
-      permissions: {
-        publish: { allow: ${list(local.publish)} }
-        subscribe: { allow: ${list(local.subscribe)} }
-      }
-    }
-  ]
-}
-no_auth_user: local
-`;
-}
-
-/** A quoted string of the server's format, in which a backslash escapes as in JSON. */
-function quote(text: string): string {
-  return JSON.stringify(text);
-}
-
-function list(subjects: readonly string[]): string {
-  return `[${subjects.map(quote).join(", ")}]`;
+${authorizationBlock(users, input.prefix, local)}`;
 }

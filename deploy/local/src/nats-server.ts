@@ -1,13 +1,13 @@
-// Owns one embedded nats-server: its folder, its password, starting it and stopping it. Knows no stream and no bucket: the topology
+// Owns one embedded nats-server: its folder, starting it and stopping it. Knows no stream and no bucket: the topology
 // keeper makes those.
 import { spawn, type ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdirSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { end, exited, hasExited, type EndingStep } from "./child-exit.js";
 import { writeAtomically } from "./data-dir.js";
 import { openLog, tailOf } from "./log-file.js";
-import { SERVICE_USER, natsConfig } from "./nats-config.js";
+import { natsConfig } from "./nats-config.js";
+import { asUser, passwordFiles } from "./nats-passwords.js";
 import { eventually } from "./polling.js";
 
 export interface NatsServerOptions {
@@ -20,6 +20,10 @@ export interface NatsServerOptions {
   readonly monitorPort?: number;
   /** Default `REVEILLE_SUBJECT_PREFIX`, else `rv`: the subtree that clients without credentials see. */
   readonly prefix?: string;
+  /** Runner pools that have users; default: `default` alone. */
+  readonly pools?: readonly string[];
+  /** A user who may do everything, and the password of every user then: for tests and benches. */
+  readonly admin?: { readonly password: string };
   /** Default `<dir>/logs/nats.log`. */
   readonly logFile?: string;
 }
@@ -27,8 +31,8 @@ export interface NatsServerOptions {
 export interface NatsServer {
   /** For everybody: no credentials, few permissions. */
   readonly url: string;
-  /** For our services, with the generated password. */
-  readonly serviceUrl: string;
+  /** For one of our services, with its own credentials. */
+  readonly urlOf: (user: string) => string;
   readonly monitorUrl: string;
   readonly port: number;
   readonly monitorPort: number;
@@ -53,21 +57,24 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const dir = join(resolve(options.dir), "nats");
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   clearPortFiles(dir);
-  const password = servicePassword(join(dir, "service.password"));
+  const { admin } = options;
+  const passwordOf = admin ? () => admin.password : passwordFiles(dir);
   const configFile = join(dir, "nats-server.conf");
   const text = natsConfig({
     dir,
     port: options.port || ANY_PORT,
     monitorPort: options.monitorPort || ANY_PORT,
     prefix: options.prefix ?? (process.env["REVEILLE_SUBJECT_PREFIX"] || "rv"),
-    servicePassword: password,
+    pools: options.pools ?? ["default"],
+    passwordOf,
+    withAdmin: admin !== undefined,
   });
   writeAtomically(configFile, text);
 
   const logFile = options.logFile ?? join(resolve(options.dir), "logs", "nats.log");
   const child = spawnServer(options.bin, configFile, logFile);
   try {
-    return await serverOf(child, dir, password);
+    return await serverOf(child, dir, passwordOf);
   } catch (error) {
     await end(child, ENDING);
     throw new Error(`nats-server did not start:\n${tailOf(logFile, 5)}`, { cause: error });
@@ -88,7 +95,11 @@ function spawnServer(bin: string, configFile: string, logFile: string): ChildPro
   }
 }
 
-async function serverOf(child: ChildProcess, dir: string, password: string): Promise<NatsServer> {
+async function serverOf(
+  child: ChildProcess,
+  dir: string,
+  passwordOf: (user: string) => string,
+): Promise<NatsServer> {
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
     child.once("error", reject);
@@ -103,9 +114,10 @@ async function serverOf(child: ChildProcess, dir: string, password: string): Pro
   });
   const state = (await (await get(`${monitor}/varz`)).json()) as { version: string };
   const port = Number(new URL(clients).port);
+  const url = `nats://127.0.0.1:${port}`;
   return {
-    url: `nats://127.0.0.1:${port}`,
-    serviceUrl: `nats://${SERVICE_USER}:${password}@127.0.0.1:${port}`,
+    url,
+    urlOf: (user) => asUser(url, user, passwordOf(user)),
     monitorUrl: monitor,
     port,
     monitorPort: Number(new URL(monitor).port),
@@ -120,12 +132,6 @@ async function serverOf(child: ChildProcess, dir: string, password: string): Pro
 
 function refuseDead(child: ChildProcess): void {
   if (hasExited(child)) throw new Error(`it exited with ${child.exitCode ?? child.signalCode}`);
-}
-
-/** Generated once per folder, mode 0600, so that services that live longer than the server stay connected to the next one. */
-function servicePassword(file: string): string {
-  if (!existsSync(file)) writeAtomically(file, `${randomBytes(24).toString("hex")}\n`);
-  return readFileSync(file, "utf8").trim();
 }
 
 /** The server writes `<name>_<pid>.ports` when its listeners are up. One of a killed server may carry our new pid. */

@@ -1,10 +1,12 @@
 // Owns the environment that each service process gets from the supervisor. Pure.
+import { userName } from "@reveille/shared/nats/permissions";
+import { defaultSizes } from "@reveille/shared/protocol/topology";
 import type { ServiceName } from "./endpoints.js";
 import type { KeyFiles } from "./installation-keys.js";
 
 export interface StackAddresses {
-  /** With the credentials of our services. */
-  readonly natsUrl: string;
+  /** With the credentials of one user; the same for all when the server is not ours. */
+  readonly natsUrlOf: (user: string) => string;
   readonly databaseUrl: string;
   readonly prefix: string;
   readonly httpHost: string;
@@ -29,14 +31,30 @@ export function serviceEnvironment(
 ): NodeJS.ProcessEnv {
   return {
     ...process.env,
-    NATS_URL: addresses.natsUrl,
+    NATS_URL: addresses.natsUrlOf(userOf(name, extra)),
     DATABASE_URL: addresses.databaseUrl,
     REVEILLE_SUBJECT_PREFIX: addresses.prefix,
     REVEILLE_DATA_DIR: addresses.dataDir,
     REVEILLE_LOG_LEVEL: addresses.logLevel,
     ...own(name, index, addresses),
+    // Who sends a service elsewhere sends its keeper there too.
+    ...(extra["NATS_URL"] ? { REVEILLE_KEEPER_NATS_URL: "" } : {}),
     ...extra,
   };
+}
+
+function userOf(name: ServiceName, extra: NodeJS.ProcessEnv): string {
+  if (name !== "runner") return userName({ kind: name });
+  const given = extra["REVEILLE_RUNNER_POOL"] || process.env["REVEILLE_RUNNER_POOL"];
+  const pool = given ?? defaultSizes.pools[0] ?? "";
+  return userName({ kind: "runner", pool });
+}
+
+/** Empty when everybody has the same address: then there is no identity of its own for the keeper here. */
+function keeperUrl({ natsUrlOf }: StackAddresses): string {
+  const url = natsUrlOf(userName({ kind: "keeper" }));
+  const given = process.env["REVEILLE_KEEPER_NATS_URL"];
+  return given || (url === natsUrlOf(userName({ kind: "agent-actor" })) ? "" : url);
 }
 
 function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJS.ProcessEnv {
@@ -60,7 +78,7 @@ function own(name: ServiceName, index: number, addresses: StackAddresses): NodeJ
         REVEILLE_RUNNER_DRAIN_MS: process.env["REVEILLE_RUNNER_DRAIN_MS"] || String(LOCAL_DRAIN_MS),
       };
     case "agent-actor":
-      return keyFiles(addresses.keys);
+      return { REVEILLE_KEEPER_NATS_URL: keeperUrl(addresses), ...keyFiles(addresses.keys) };
   }
 }
 

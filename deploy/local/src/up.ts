@@ -1,6 +1,8 @@
 // Owns a whole local system: its data directory, servers, migrations and services, their order, and what is published about them.
 // `npm start`, the demo, tests and benches all run on it. Knows services as processes that say "ready".
 import { migrate } from "@reveille/shared/postgres/migrate";
+import { defaultSizes } from "@reveille/shared/protocol/topology";
+import { isPoolName } from "@reveille/shared/protocol/subjects";
 import { openDataDir, type DataDir } from "./data-dir.js";
 import { startServers, type KeepOptions, type Servers } from "./embedded-servers.js";
 import {
@@ -25,9 +27,13 @@ export interface StackOptions {
   readonly httpHost?: string;
   /** Existing servers; without them embedded ones are started. */
   readonly natsUrl?: string | undefined;
+  /** Each user's address on a NATS of the caller's; default: `natsUrl` for all. */
+  readonly natsUrlOf?: (user: string) => string;
   readonly databaseUrl?: string | undefined;
   /** Of the embedded nats-server; default any free port. */
   readonly natsPort?: number;
+  /** Gives the embedded nats-server a user `admin` who may do everything, for tests that look on; all users have this password then. */
+  readonly natsAdmin?: { readonly password: string };
   /** Default `REVEILLE_SUBJECT_PREFIX`, else `rv`. */
   readonly prefix?: string;
   /** Of a new database; fixed from then on. Default 64. */
@@ -50,8 +56,8 @@ export interface StackOptions {
 export interface Stack {
   /** As published now: pids change with restarts. */
   readonly endpoints: Endpoints;
-  /** For what is a part of the system (topology, benches): may do everything on the embedded NATS. */
-  readonly serviceNatsUrl: string;
+  /** As one of the users of the embedded NATS; of another one, the address that was given. */
+  readonly natsUrlOf: (user: string) => string;
   readonly dataDir: DataDir;
   /** All processes of a name by index, dead ones included. */
   service(name: ServiceName): readonly ServiceProcess[];
@@ -121,6 +127,8 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
     databaseUrl: options.databaseUrl,
     natsPort: options.natsPort,
     prefix,
+    pools: poolsOf(options),
+    natsAdmin: options.natsAdmin,
     fsync: options.fsync ?? true,
     keeping: (name): KeepOptions => ({
       restart,
@@ -133,7 +141,7 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
   await migrate(servers.databaseUrl, { partitionCount: options.partitions ?? PARTITIONS });
 
   const addresses = {
-    natsUrl: servers.serviceNatsUrl,
+    natsUrlOf: options.natsUrlOf ?? servers.natsUrlOf,
     databaseUrl: servers.databaseUrl,
     prefix,
     httpHost: options.httpHost ?? "127.0.0.1",
@@ -166,6 +174,18 @@ async function assemble({ options, say, dataDir, cleanups, stop }: Assembly): Pr
     publish = () => {};
   });
   return stackOf({ dataDir, servers, fleet, stop });
+}
+
+/** Every pool that the environment of a service here names: each has a user. */
+function poolsOf({ env }: StackOptions): string[] {
+  const lists = [
+    process.env["REVEILLE_RUNNER_POOLS"],
+    process.env["REVEILLE_RUNNER_POOL"],
+    env?.["agent-actor"]?.["REVEILLE_RUNNER_POOLS"],
+    env?.runner?.["REVEILLE_RUNNER_POOL"],
+  ];
+  const named = lists.flatMap((list) => list?.split(",") ?? []).map((pool) => pool.trim());
+  return [...new Set([...defaultSizes.pools, ...named])].filter(isPoolName);
 }
 
 function endpointsOf(servers: Servers, fleet: Fleet): Endpoints {
@@ -201,7 +221,7 @@ function stackOf(parts: {
     get endpoints() {
       return endpointsOf(servers, fleet);
     },
-    serviceNatsUrl: servers.serviceNatsUrl,
+    natsUrlOf: servers.natsUrlOf,
     dataDir,
     service: (name) => fleet.of(name),
     start: (name, env) => fleet.start(name, env),

@@ -1,7 +1,6 @@
 /** The configuration of an actor host, from the environment. */
 import { z } from "zod";
 import { keysShape, readKeys } from "@reveille/shared/credentials/keys";
-import { poolsShape } from "@reveille/shared/protocol/runner-pools";
 import { commonShape, databaseShape, integer, readConfig } from "@reveille/shared/runtime/config";
 import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 
@@ -9,7 +8,13 @@ const shape = {
   ...commonShape,
   ...databaseShape,
   ...keysShape,
-  ...poolsShape,
+  /**
+   * The identity of the topology keeper, which alone makes streams, consumers and buckets: a second connection. Any of the three
+   * makes one; what is not given is the service's own. None: the service's own connection does it.
+   */
+  REVEILLE_KEEPER_NATS_URL: z.string().optional(),
+  REVEILLE_KEEPER_NATS_CREDS_FILE: z.string().optional(),
+  REVEILLE_KEEPER_NATS_NKEY_FILE: z.string().optional(),
   /** Lease of this host: how long its partitions stand still after a kill -9. Larger: slower takeover, calmer under load. */
   REVEILLE_HOST_LEASE_TTL_MS: integer(500, 60_000).default(3_000),
   /** Messages in one batch: larger batches cost latency under load, smaller ones cost statements. */

@@ -86,6 +86,7 @@ const shape = {
 export interface RunnerConfig {
   natsUrl: string;
   natsCredsFile: string | undefined;
+  natsNkeyFile: string | undefined;
   subjectPrefix: string;
   logLevel: string;
   healthHost: string;
@@ -134,6 +135,7 @@ export function readRunnerConfig(
   return {
     natsUrl: read.NATS_URL,
     natsCredsFile: read.NATS_CREDS_FILE,
+    natsNkeyFile: read.NATS_NKEY_FILE,
     subjectPrefix: read.REVEILLE_SUBJECT_PREFIX,
     logLevel: read.REVEILLE_LOG_LEVEL,
     healthHost: read.REVEILLE_HEALTH_HOST,

@@ -11,7 +11,7 @@ import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { ensurePoolConsumer, openWorkQueue } from "@reveille/shared/nats/work-queue";
 import type { WorkQueue, WorkQueueOptions } from "@reveille/shared/nats/work-queue";
 import { newId } from "@reveille/shared/protocol/ids";
-import { runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
+import { runnerInboxPrefix } from "@reveille/shared/protocol/inboxes";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { systemClock } from "@reveille/shared/runtime/clock";
@@ -71,8 +71,9 @@ export async function openPorts(
     connectBus({
       url: config.natsUrl,
       credsFile: config.natsCredsFile,
+      nkeyFile: config.natsNkeyFile,
       name: `reveille-${name}-${config.runnerId}`,
-      inboxPrefix: runnerInboxPrefix,
+      inboxPrefix: runnerInboxPrefix(config.pool),
       onError: (error) => logger.warn({ err: error }, "NATS connection"),
     });
   const bus = await connect("runner");

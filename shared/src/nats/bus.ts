@@ -4,7 +4,12 @@
  * nothing of agents.
  */
 import { readFileSync } from "node:fs";
-import { connect, credsAuthenticator, headers as createHeaders } from "@nats-io/transport-node";
+import {
+  connect,
+  credsAuthenticator,
+  headers as createHeaders,
+  nkeyAuthenticator,
+} from "@nats-io/transport-node";
 import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
@@ -70,7 +75,10 @@ export interface BusOptions {
   name: string;
   /** Own inbox prefix: what keeps one service from reading another's replies. */
   inboxPrefix?: string;
+  /** A user's JWT and seed in one file, as the operator mode has them. */
   credsFile?: string | undefined;
+  /** A user's nkey seed (`SU...`), for servers whose configuration lists users by their public keys. */
+  nkeyFile?: string | undefined;
   onError?: (error: Error) => void;
   /** How long the first connection may take. */
   connectTimeoutMs?: number;
@@ -152,9 +160,7 @@ async function open(options: BusOptions): Promise<NatsConnection> {
       servers,
       name: options.name,
       ...(user === undefined ? {} : { user, pass: password ?? "" }),
-      ...(options.credsFile
-        ? { authenticator: credsAuthenticator(readFileSync(options.credsFile)) }
-        : {}),
+      ...authenticatorOf(options),
       ...(options.inboxPrefix ? { inboxPrefix: options.inboxPrefix } : {}),
       maxReconnectAttempts: -1,
       // 250 ms: a restarted server is found at once; more services than that would not fit one cluster.
@@ -169,6 +175,16 @@ async function open(options: BusOptions): Promise<NatsConnection> {
   } catch (error) {
     throw brokerUnavailable(`cannot reach NATS at ${shown}: ${(error as Error).message}`, error);
   }
+}
+
+/** Files are read at the start alone: a reconnect must not depend on the disk. */
+function authenticatorOf({ credsFile, nkeyFile }: BusOptions): {
+  authenticator?: ReturnType<typeof credsAuthenticator>;
+} {
+  if (credsFile) return { authenticator: credsAuthenticator(readFileSync(credsFile)) };
+  if (!nkeyFile) return {};
+  const seed = readFileSync(nkeyFile, "utf8").trim();
+  return { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) };
 }
 
 async function watchStatus(

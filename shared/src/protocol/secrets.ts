@@ -66,9 +66,3 @@ export const resolvedSecretsSchema = z.discriminatedUnion("ok", [
   }),
 ]);
 export type ResolvedSecrets = z.infer<typeof resolvedSecretsSchema>;
-
-/**
- * Below it runners hear answers to their requests; an actor host answers a question about secrets nowhere
- * else. What a client without credentials may read is `_INBOX.>`, and this is not below it.
- */
-export const runnerInboxPrefix = "_INBOX_runner";

@@ -15,7 +15,10 @@ export const integer = (min: number, max: number) => z.coerce.number().int().min
 /** What every service reads. */
 export const commonShape = {
   NATS_URL: z.string().min(1).default("nats://127.0.0.1:4222"),
+  /** File with a user's JWT and seed (operator mode); without any, user and password stand in NATS_URL. */
   NATS_CREDS_FILE: z.string().optional(),
+  /** File with a user's nkey seed (users in the server's configuration). */
+  NATS_NKEY_FILE: z.string().optional(),
   REVEILLE_SUBJECT_PREFIX: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,32}$/, "must be one token of letters, digits, - and _")

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { clusterOfFile } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
 import { openLoad } from "../harness/load.js";
-import { startTestNats, type TestNats } from "../harness/nats.js";
+import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
 import { sharedPostgresUrl } from "../harness/provided.js";
 import { startProxy, type Proxy } from "../harness/proxy.js";
 import { until } from "../harness/until.js";
@@ -29,7 +29,7 @@ const cluster = clusterOfFile(async () => {
   for (const kind of kinds) links[kind] = await startProxy(portOf(nats.serviceUrl));
   links.postgres = await startProxy(portOf(sharedPostgresUrl()));
   const env = Object.fromEntries(
-    kinds.map((kind) => [kind, { NATS_URL: links[kind].urlOf(nats.serviceUrl) }]),
+    kinds.map((kind) => [kind, serviceNats(links[kind].urlOf(nats.serviceUrl), kind)]),
   );
   return { nats, env, databaseUrlOf: (url: string) => links.postgres.urlOf(url) };
 });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { clusterOfFile } from "../harness/cluster.js";
 import { fullForm, inForm } from "../harness/fault-form.js";
 import { openLoad, type Load } from "../harness/load.js";
-import { startTestNats, type TestNats } from "../harness/nats.js";
+import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
 import { sharedPostgresUrl } from "../harness/provided.js";
 import { startProxy, type Proxy } from "../harness/proxy.js";
 import { openRecovery } from "../harness/recovery.js";
@@ -53,13 +53,12 @@ beforeAll(async () => {
   const port = await freePort();
   health = `http://127.0.0.1:${port}/readyz`;
   [steady] = await owners();
-  const env = {
-    NATS_URL: links.nats.urlOf(nats.serviceUrl),
-    DATABASE_URL: links.postgres.urlOf(stack.endpoints.databaseUrl),
-  };
-  await stack.start("agent-actor", { ...env, REVEILLE_HEALTH_PORT: String(port) });
-  await stack.start("gateway", env);
-  await stack.start("runner", { NATS_URL: links.runner.urlOf(nats.serviceUrl) });
+  const link = links.nats.urlOf(nats.serviceUrl);
+  const database = { DATABASE_URL: links.postgres.urlOf(stack.endpoints.databaseUrl) };
+  const probes = { REVEILLE_HEALTH_PORT: String(port) };
+  await stack.start("agent-actor", { ...serviceNats(link, "agent-actor"), ...database, ...probes });
+  await stack.start("gateway", { ...serviceNats(link, "gateway"), ...database });
+  await stack.start("runner", serviceNats(links.runner.urlOf(nats.serviceUrl), "runner"));
 });
 
 const portOf = (url: string): number => Number(new URL(url).port);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { clusterOfFile } from "../harness/cluster.js";
 import { inForm } from "../harness/fault-form.js";
 import { openLoad } from "../harness/load.js";
-import { startTestNats, type TestNats } from "../harness/nats.js";
+import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
 import { sharedPostgresUrl } from "../harness/provided.js";
 import { startProxy, type Proxy } from "../harness/proxy.js";
 import { openRecovery } from "../harness/recovery.js";
@@ -41,9 +41,9 @@ const cluster = clusterOfFile(async () => {
   };
 });
 beforeAll(async () => {
-  const behind = { NATS_URL: links.narrow.urlOf(nats.serviceUrl) };
-  await cluster().system.stack.start("runner", behind);
-  await cluster().system.stack.start("gateway", behind);
+  const narrow = links.narrow.urlOf(nats.serviceUrl);
+  await cluster().system.stack.start("runner", serviceNats(narrow, "runner"));
+  await cluster().system.stack.start("gateway", serviceNats(narrow, "gateway"));
 });
 
 const slow: Record<string, () => void> = {

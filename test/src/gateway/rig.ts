@@ -95,7 +95,7 @@ export async function startGatewayRig(): Promise<GatewayRig> {
     database,
     actor,
     gateway: async (env = {}) => {
-      const servers = { NATS_URL: nats.serviceUrl, DATABASE_URL: databaseUrl };
+      const servers = { NATS_URL: nats.urlOf("gateway"), DATABASE_URL: databaseUrl };
       const gateway = await startGatewayProcess({ ...servers, ...env });
       children.push(gateway.child);
       return gateway;

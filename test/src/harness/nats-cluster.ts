@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { end, exited } from "@reveille/local/child-exit";
 import { freePort } from "@reveille/local/free-port";
 import { openLog, tailOf } from "@reveille/local/log-file";
-import { natsConfig, SERVICE_USER } from "@reveille/local/nats-config";
-import type { NatsAddresses } from "./nats.js";
+import { natsConfig } from "@reveille/local/nats-config";
+import { testPassword, testPools, userUrl, type NatsAddresses } from "./nats.js";
 import { natsServerBin } from "./provided.js";
 import { until } from "./until.js";
 
@@ -44,7 +44,6 @@ interface Jsz {
 const servers = 3;
 /** A first election and three empty stores: measured 1-4 s. */
 const healthyMs = 60_000;
-const password = "cluster-test";
 
 export async function startNatsCluster(options: { prefix?: string } = {}): Promise<NatsCluster> {
   const dir = mkdtempSync(join(tmpdir(), "reveille-nats-cluster-"));
@@ -67,7 +66,8 @@ export async function startNatsCluster(options: { prefix?: string } = {}): Promi
   };
   const cluster: NatsCluster = {
     url: addresses(members, ""),
-    serviceUrl: addresses(members, `${SERVICE_USER}:${password}@`),
+    serviceUrl: addresses(members, `admin:${testPassword}@`),
+    urlOf: (user) => userUrl(addresses(members, `admin:${testPassword}@`), user),
     leaderOf: (stream) => leaderOf(members, stream),
     kill: (index) => endOne(index, 0),
     stopOne: (index) => endOne(index, 15_000),
@@ -100,7 +100,15 @@ async function layOut(dir: string, prefix: string): Promise<Member[]> {
     const own = join(dir, name);
     mkdirSync(own);
     const [port, monitorPort] = [await freePort(), await freePort()];
-    const single = natsConfig({ dir: own, port, monitorPort, prefix, servicePassword: password });
+    const single = natsConfig({
+      dir: own,
+      port,
+      monitorPort,
+      prefix,
+      pools: testPools,
+      passwordOf: () => testPassword,
+      withAdmin: true,
+    });
     const configFile = join(own, "nats-server.conf");
     writeFileSync(
       configFile,

@@ -1,8 +1,10 @@
 // Owns a nats-server of one test file, on ports of its own, with the faults that tests cause: killed, frozen, wiped, rolled back.
 // It comes back on the same ports with the same passwords each time, as a restarted server does.
-import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ServiceName } from "@reveille/local/endpoints";
+import { asUser } from "@reveille/local/nats-passwords";
 import { startNatsServer, type NatsServer } from "@reveille/local/nats-server";
 import { signal } from "@reveille/local/process-identity";
 import { natsServerBin } from "./provided.js";
@@ -11,12 +13,21 @@ import { natsServerBin } from "./provided.js";
 export interface NatsAddresses {
   /** Without credentials: the `local` user. */
   readonly url: string;
-  /** As our services connect. */
+  /** As somebody who may do everything: the test's own connection, and what it breaks. */
   readonly serviceUrl: string;
+  /** As one of our services is connected: with its own credentials and permissions. */
+  readonly urlOf: (user: string) => string;
 }
+
+/** Every user of a test's server has it, so that an address can be made into another user's. */
+export const testPassword = "of-a-test";
+/** Pools that have users on every test server. A runner of another pool connects as the administrator. */
+export const testPools = ["default", "gpu", "large"];
 
 export interface TestNats extends NatsAddresses {
   readonly monitorUrl: string;
+  /** Everything that the server has written so far; refusals are among it. */
+  log(): string;
   readonly pid: number;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
@@ -51,10 +62,29 @@ export interface TestNatsOptions {
   dir?: string;
 }
 
+/** A test server's address, as another of its users; for links in between too. */
+export function userUrl(url: string, user: string): string {
+  const pool = /^runner-(.*)$/.exec(user)?.[1];
+  return asUser(url, pool === undefined || testPools.includes(pool) ? user : "admin");
+}
+
+/** The environment of a service that finds a test's server at `url`, as its own user. */
+export function serviceNats(url: string, name: ServiceName, pool = "default"): Record<string, string> {
+  if (name === "runner") return { NATS_URL: userUrl(url, `runner-${pool}`) };
+  if (name === "gateway") return { NATS_URL: userUrl(url, name) };
+  return { NATS_URL: userUrl(url, name), REVEILLE_KEEPER_NATS_URL: userUrl(url, "keeper") };
+}
+
 export async function startTestNats(options: TestNatsOptions = {}): Promise<TestNats> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "reveille-nats-"));
   const store = join(dir, "nats", "store");
-  const settings = { dir, bin: options.bin ?? natsServerBin(), prefix: options.prefix ?? "rv" };
+  const settings = {
+    dir,
+    bin: options.bin ?? natsServerBin(),
+    prefix: options.prefix ?? "rv",
+    pools: testPools,
+    admin: { password: testPassword },
+  };
   let server: NatsServer = await startNatsServer(settings);
   const { port, monitorPort } = server;
   let saves = 0;
@@ -69,8 +99,10 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
   };
   return {
     url: server.url,
-    serviceUrl: server.serviceUrl,
+    serviceUrl: server.urlOf("admin"),
+    urlOf: (user) => userUrl(server.urlOf("admin"), user),
     monitorUrl: server.monitorUrl,
+    log: () => readFileSync(join(dir, "logs", "nats.log"), "utf8"),
     get pid() {
       return server.pid;
     },

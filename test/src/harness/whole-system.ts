@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startStack, type Stack, type StackOptions } from "@reveille/local/up";
 import pg from "pg";
+import { userUrl } from "./nats.js";
 import { sharedPostgresUrl } from "./provided.js";
 
 export interface WholeSystem {
@@ -37,6 +38,7 @@ export interface WholeSystemOptions extends Partial<Omit<StackOptions, "dataDir"
 export async function startWholeSystem({
   postgresUrl,
   databaseUrlOf = (url) => url,
+  natsUrl,
   ...options
 }: WholeSystemOptions = {}): Promise<WholeSystem> {
   const dataDir = mkdtempSync(join(tmpdir(), "reveille-system-"));
@@ -46,6 +48,8 @@ export async function startWholeSystem({
     logLevel: "warn",
     restart: false,
     ...options,
+    // On a test's own server too each service is its own user, as in an installation.
+    ...(natsUrl ? { natsUrl, natsUrlOf: (user: string) => userUrl(natsUrl, user) } : {}),
     // What a route answers is compared with what it declares.
     env: { ...options.env, gateway: { REVEILLE_CHECK_ANSWERS: "1", ...options.env?.gateway } },
     dataDir,

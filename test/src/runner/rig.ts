@@ -134,7 +134,7 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
       return execution;
     },
     runner: async (env = {}, args = [], cwd) => {
-      const runner = await startRunnerProcess(nats.serviceUrl, scratch, env, args, cwd);
+      const runner = await startRunnerProcess(natsOf(nats, env), scratch, env, args, cwd);
       runners.push(runner);
       return runner;
     },
@@ -151,6 +151,9 @@ export async function startRig(scratch: string, leaseTtlMs = 6_000): Promise<Rig
     },
   };
 }
+
+const natsOf = (nats: TestNats, env: Record<string, string>): string =>
+  nats.urlOf(`runner-${env["REVEILLE_RUNNER_POOL"] ?? "default"}`);
 
 /** Every guard that a runner has started, by its log. */
 const guardsOf = ({ lines }: { lines: string[] }): number[] =>

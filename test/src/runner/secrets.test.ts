@@ -8,27 +8,29 @@ import { connectBus } from "@reveille/shared/nats/bus";
 import type { NatsBus } from "@reveille/shared/nats/bus";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import { newId } from "@reveille/shared/protocol/ids";
-import { resolvedSecretsSchema, runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
+import { runnerInboxPrefix } from "@reveille/shared/protocol/inboxes";
+import { resolvedSecretsSchema } from "@reveille/shared/protocol/secrets";
 import type { ResolvedSecrets } from "@reveille/shared/protocol/secrets";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { testPassword } from "../harness/nats.js";
 import { createAgent, runIsOver, startWholeSystem } from "../harness/whole-system.js";
 import type { Row, WholeSystem } from "../harness/whole-system.js";
 import { until } from "../harness/until.js";
 
 const subjects = createSubjects();
 let system: WholeSystem;
-/** As a runner connects. */
+/** With a runner's inbox, and every right: it hears what no runner may. */
 let bus: NatsBus;
 /** Everything that any subject has carried since the start. */
 const heard: { subject: string; data: Buffer }[] = [];
 
 beforeAll(async () => {
-  system = await startWholeSystem({ logLevel: "debug" });
+  system = await startWholeSystem({ logLevel: "debug", natsAdmin: { password: testPassword } });
   bus = await connectBus({
-    url: system.stack.serviceNatsUrl,
+    url: system.stack.natsUrlOf("admin"),
     name: "eavesdropper",
-    inboxPrefix: runnerInboxPrefix,
+    inboxPrefix: runnerInboxPrefix("default"),
   });
   bus.subscribe(">", ({ subject, data }) => void heard.push({ subject, data: Buffer.from(data) }));
   await bus.flush();

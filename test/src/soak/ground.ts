@@ -10,7 +10,7 @@ import type { ServiceProcess } from "@reveille/local/service-process";
 import { startStack, type Stack } from "@reveille/local/up";
 import { connectBus, type NatsBus } from "@reveille/shared/nats/bus";
 import pg from "pg";
-import { startTestNats, type TestNats } from "../harness/nats.js";
+import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
 import { startTestPostgres, type TestPostgres } from "../harness/postgres.js";
 import { startProxy, type Proxy } from "../harness/proxy.js";
 
@@ -124,6 +124,7 @@ async function assemble(
   const stack = await startStack({
     dataDir,
     natsUrl: nats.serviceUrl,
+    natsUrlOf: nats.urlOf,
     databaseUrl: postgres.url,
     restart: false,
     logLevel: "warn",
@@ -184,7 +185,7 @@ function environmentOf(
 ): NodeJS.ProcessEnv {
   if (!links) return {};
   return {
-    NATS_URL: links.nats.urlOf(nats.serviceUrl),
+    ...serviceNats(links.nats.urlOf(nats.serviceUrl), name),
     DATABASE_URL: name === "runner" ? "" : links.postgres.urlOf(stack.endpoints.databaseUrl),
   };
 }

@@ -99,7 +99,7 @@ async function byCommand(judged: Judged): Promise<number> {
         ...process.env,
         DATABASE_URL: ground.postgres.url,
         NATS_URL: ground.nats.url,
-        REVEILLE_SERVICE_NATS_URL: ground.nats.serviceUrl,
+        REVEILLE_SERVICE_NATS_URL: ground.nats.urlOf("operator"),
       },
       stdio: ["ignore", output, output],
     });

@@ -14,6 +14,7 @@ import { wrongVersion } from "@reveille/shared/errors";
 import { checkSchema } from "@reveille/shared/postgres/migrate";
 import { createPool } from "@reveille/shared/postgres/pool";
 import type { Sql } from "@reveille/shared/postgres/pool";
+import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { defaultSizes, topologyNames } from "@reveille/shared/protocol/topology";
@@ -75,16 +76,19 @@ export async function openConnections(
   const bus = await connectBus({
     url: config.NATS_URL,
     name: `reveille-agent-actor-${hostId}`,
-    inboxPrefix: "_INBOX_actor",
+    inboxPrefix: inboxPrefixes.agentActor,
     credsFile: config.NATS_CREDS_FILE,
+    nkeyFile: config.NATS_NKEY_FILE,
     onError: (error) => logger.error({ err: error }, "NATS says no"),
   });
   checkServerVersion(bus);
+  const keeperBus = await connectKeeper(config, hostId, bus, logger);
   const clock = systemClock;
   const streams = natsStreams(bus, config.REVEILLE_JETSTREAM_REPLICAS);
   const sizes = sizesOf(config);
   const loss = { announced: false };
-  const keeper = { pool, bus, streams, clock, subjects, sizes, loss, hostId, logger };
+  const topologyOf = { streams: natsStreams(keeperBus), link: keeperBus };
+  const keeper = { pool, bus, ...topologyOf, clock, subjects, sizes, loss, hostId, logger };
   await untilTopology(bus, keeper, [names.issueLocks, names.runnerLeases]);
   const publisher = new StoredPublisher(bus);
   return {
@@ -102,15 +106,36 @@ export async function openConnections(
     close: async () => {
       publisher.close();
       await bus.close();
+      if (keeperBus !== bus) await keeperBus.close();
       await Promise.all([pool.end(), leasePool.end()]);
     },
   };
 }
 
+/** The keeper's own connection, or the service's when nothing else is configured. */
+async function connectKeeper(
+  config: ActorConfig,
+  hostId: string,
+  bus: NatsBus,
+  logger: Logger,
+): Promise<NatsBus> {
+  const url = config.REVEILLE_KEEPER_NATS_URL;
+  const credsFile = config.REVEILLE_KEEPER_NATS_CREDS_FILE;
+  const nkeyFile = config.REVEILLE_KEEPER_NATS_NKEY_FILE;
+  if (!url && !credsFile && !nkeyFile) return bus;
+  return connectBus({
+    url: url ?? config.NATS_URL,
+    name: `reveille-keeper-${hostId}`,
+    inboxPrefix: inboxPrefixes.keeper,
+    credsFile,
+    nkeyFile,
+    onError: (error) => logger.error({ err: error }, "NATS says no to the topology keeper"),
+  });
+}
+
 const sizesOf = (config: ActorConfig) => ({
   ...defaultSizes,
   replicas: config.REVEILLE_JETSTREAM_REPLICAS,
-  pools: config.REVEILLE_RUNNER_POOLS,
   runnerLeaseTtlMs: config.REVEILLE_RUNNER_LEASE_TTL_MS,
   mailboxBytesMax: config.REVEILLE_MAILBOX_MAX_BYTES ?? defaultSizes.mailboxBytesMax,
   execBytesMax: config.REVEILLE_EXEC_MAX_BYTES ?? defaultSizes.execBytesMax,

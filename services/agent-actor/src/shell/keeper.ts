@@ -19,7 +19,10 @@ import { raiseGeneration } from "./partition-rows.js";
 export interface KeeperContext {
   pool: Sql;
   bus: Bus;
+  /** As the keeper's own identity, which may make what they need. */
   streams: Streams;
+  /** The connection behind `streams`. */
+  link: Pick<Bus, "connected">;
   clock: Clock;
   subjects: Subjects;
   sizes: TopologySizes;
@@ -35,7 +38,7 @@ const keeperTtlMs = 10_000;
 /** Looks once, if this host is (or becomes) the keeper. @throws RuntimeError of Postgres or NATS. */
 export async function keepTopology(context: KeeperContext): Promise<void> {
   // Who cannot reach the streams does not stay elected to keep them.
-  if (!context.bus.connected) return;
+  if (!context.bus.connected || !context.link.connected) return;
   const elected = await guarded("keeper election", () =>
     context.pool.query<{ generation: number; partition_count: number; owned_before: boolean }>({
       name: "keeper_election",

@@ -11,11 +11,8 @@ import type { Sql } from "@reveille/shared/postgres/pool";
 import { guarded } from "@reveille/shared/postgres/pool";
 import { decodeTrusted, encodePayload } from "@reveille/shared/protocol/codec";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
-import {
-  resolveSecretsSchema,
-  runnerInboxPrefix,
-  secretRefsOf,
-} from "@reveille/shared/protocol/secrets";
+import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
+import { resolveSecretsSchema, secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { ResolvedSecrets, ResolveSecrets } from "@reveille/shared/protocol/secrets";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { withOverrides } from "../core/execution-facts.js";
@@ -35,7 +32,7 @@ const queue = "secrets";
 const inFlightMax = 16;
 /** Below the server's 1 MiB, with room for the envelope. */
 const sealedCharsMax = 900_000;
-const replyPattern = new RegExp(`^${runnerInboxPrefix}(\\.[A-Za-z0-9_-]+)+$`);
+const replyPattern = new RegExp(`^${inboxPrefixes.runners}(\\.[A-Za-z0-9_-]+)+$`);
 
 const refused = (reason: string, at?: number): ResolvedSecrets => ({
   ok: false,

@@ -5,7 +5,7 @@
 import { openBucket } from "@reveille/shared/nats/bucket";
 import { connectBus } from "@reveille/shared/nats/bus";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
-import { runnerInboxPrefix } from "@reveille/shared/protocol/secrets";
+import { runnerInboxPrefix } from "@reveille/shared/protocol/inboxes";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { Hello } from "./guard-protocol.js";
 import type { GuardConnection } from "./last-words.js";
@@ -15,8 +15,9 @@ export async function connectGuard(hello: Hello): Promise<GuardConnection> {
   const bus = await connectBus({
     url: hello.natsUrl,
     credsFile: hello.natsCredsFile,
+    nkeyFile: hello.natsNkeyFile,
     name: `reveille-guard-${hello.runnerId}`,
-    inboxPrefix: runnerInboxPrefix,
+    inboxPrefix: runnerInboxPrefix(hello.pool),
     connectTimeoutMs: 5_000,
   });
   const stored = new StoredPublisher(bus);

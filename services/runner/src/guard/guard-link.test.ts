@@ -11,6 +11,8 @@ const hello = {
   runnerId: "r",
   natsUrl: "",
   natsCredsFile: undefined,
+  natsNkeyFile: undefined,
+  pool: "default",
   subjectPrefix: "rv",
   workDir: "/",
   containment: "auto",

@@ -13,6 +13,9 @@ export interface Hello {
   runnerId: string;
   natsUrl: string;
   natsCredsFile: string | undefined;
+  natsNkeyFile: string | undefined;
+  /** Of the runner: its inbox, and so its permissions, are those of the pool. */
+  pool: string;
   subjectPrefix: string;
   workDir: string;
   containment: ContainmentWish;

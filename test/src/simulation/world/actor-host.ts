@@ -86,7 +86,8 @@ export class ActorHost {
     const { bus, streams } = connection;
     const sizes = { ...defaultSizes, runnerLeaseTtlMs };
     const loss = { announced: false };
-    const keeper = { pool, bus, streams, clock, subjects, sizes, loss, hostId, logger };
+    const served = { pool, bus, streams, link: bus, clock, subjects };
+    const keeper = { ...served, sizes, loss, hostId, logger };
     const buckets = [names.issueLocks, names.runnerLeases];
     await untilTopology(keeper, connection, buckets);
     const publisher = new StoredPublisher(bus, { clock });

@@ -246,7 +246,7 @@ describe("an adapter from a package", () => {
     const { result } = await finished(await rig.enqueue({}, { adapterType: "telepathy" }));
     expect(result).toMatchObject({ errorCode: "adapter_unknown", threw: true });
     expect(result.errorMessage).toBe(
-      'Unknown adapter type "telepathy"; this runner has: process, http, noop, echo',
+      'Unknown adapter type "telepathy"; this runner has: process, http, noop, claude_local, codex_local, echo',
     );
   });
 });
@@ -273,7 +273,7 @@ describe("questions about adapters", () => {
       "codex_local",
       "echo",
     ]);
-    const [process, httpCall, , echo] = answer.adapters;
+    const [process, httpCall, , , , echo] = answer.adapters;
     expect(process?.configSchema).toMatchObject({
       required: ["command"],
       properties: { command: {}, args: {}, cwd: {}, env: {}, timeoutSec: {}, idleTimeoutSec: {} },

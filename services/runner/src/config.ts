@@ -7,9 +7,11 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, commonShape, integer, readConfig } from "@reveille/shared/runtime/config";
 import { failpointPattern } from "@reveille/shared/runtime/failpoint";
+import type { RepositorySettings } from "./repository/checkout.js";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
 
-const shape = {
+/** Each variable, as it is checked. */
+export const runnerShape = {
   ...commonShape,
   REVEILLE_DATA_DIR: z.string().default(".reveille"),
   REVEILLE_RUNNER_POOL: z
@@ -76,6 +78,22 @@ const shape = {
     .enum(["true", "false", "1", "0"])
     .default("false")
     .transform((text) => text === "true" || text === "1"),
+  /** Of one git command, a first clone included. Ten minutes: 3 GB at 5 MB a second. */
+  REVEILLE_RUNNER_GIT_TIMEOUT_SEC: integer(1, 24 * 3_600).default(600),
+  /**
+   * Bytes of all cached repositories, in packs. 20 GiB: a few of the largest public ones. Looked at hourly, so
+   * it can be passed in between.
+   */
+  REVEILLE_RUNNER_REPOSITORIES_MAX_BYTES: integer(0, Number.MAX_SAFE_INTEGER).default(
+    20 * 1024 ** 3,
+  ),
+  /** Days that an unused cache, or an unused working tree without work of its own, is kept. */
+  REVEILLE_RUNNER_REPOSITORIES_KEEP_DAYS: integer(0, 3_650).default(14),
+  /** True: repositories on this machine's own disk may be cloned (`file://`). Every agent can then read them. */
+  REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE: z
+    .enum(["true", "false", "1", "0"])
+    .default("false")
+    .transform((text) => text === "true" || text === "1"),
   /** For tests alone: where this process ends as if by kill -9, for example `after-exit:3`. */
   REVEILLE_FAILPOINT: z
     .string()
@@ -110,6 +128,7 @@ export interface RunnerConfig {
   /** 0: no limit. */
   logBytesPerSec: number;
   spoolBytesMax: number;
+  repositories: RepositorySettings;
   /** Packages to load adapters from. */
   adapters: readonly string[];
   /** Take one execution, then end. */
@@ -118,12 +137,28 @@ export interface RunnerConfig {
   failpoint?: string;
 }
 
+function repositorySettings(read: {
+  REVEILLE_RUNNER_GIT_TIMEOUT_SEC: number;
+  REVEILLE_RUNNER_REPOSITORIES_MAX_BYTES: number;
+  REVEILLE_RUNNER_REPOSITORIES_KEEP_DAYS: number;
+  REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE: boolean;
+}): RepositorySettings {
+  const keepMs = read.REVEILLE_RUNNER_REPOSITORIES_KEEP_DAYS * 24 * 3_600_000;
+  return {
+    allowFile: read.REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE,
+    gitTimeoutMs: read.REVEILLE_RUNNER_GIT_TIMEOUT_SEC * 1_000,
+    treeKeepMs: keepMs,
+    cacheBytesMax: read.REVEILLE_RUNNER_REPOSITORIES_MAX_BYTES,
+    cacheKeepMs: keepMs,
+  };
+}
+
 /** @throws ConfigError that names each bad variable. */
 export function readRunnerConfig(
   env: Readonly<Record<string, string | undefined>>,
   args: readonly string[],
 ): RunnerConfig {
-  const read = readConfig(shape, env);
+  const read = readConfig(runnerShape, env);
   const unknown = args.find((arg) => arg !== "--once");
   if (unknown !== undefined) throw new ConfigError(`unknown argument ${unknown}; known: --once`);
   const once = args.includes("--once");
@@ -160,6 +195,7 @@ export function readRunnerConfig(
     logBytesMax: read.REVEILLE_RUNNER_LOG_MAX_BYTES,
     logBytesPerSec: read.REVEILLE_RUNNER_LOG_BYTES_PER_SEC,
     spoolBytesMax: read.REVEILLE_RUNNER_SPOOL_MAX_BYTES,
+    repositories: repositorySettings(read),
     once,
     ...(read.REVEILLE_FAILPOINT === undefined ? {} : { failpoint: read.REVEILLE_FAILPOINT }),
   };

@@ -9,6 +9,8 @@ import type {
   UsageSoFar,
 } from "@reveille/shared/protocol/execution";
 import type { TranscriptEntry } from "@reveille/shared/protocol/transcript";
+import type { Clock } from "@reveille/shared/runtime/clock";
+import type { Adapter } from "./adapter.js";
 import type { AdapterCatalog } from "./adapters/catalog.js";
 import { readLimits } from "./adapters/limits.js";
 import type { LimitDefaults } from "./adapters/limits.js";
@@ -16,6 +18,8 @@ import { runAdapter } from "./adapter-run.js";
 import type { AdapterRunParts } from "./adapter-run.js";
 import { cancelledBeforeStart, failedResult, stoppedResult } from "./core/outcome.js";
 import type { StopLine } from "./core/stop.js";
+import { withWork, workEvent } from "./repository/work-told.js";
+import type { SettledWork } from "./repository/settle.js";
 import { warningEvent } from "./warning-event.js";
 import { prepare } from "./prepare.js";
 import type { Granted, Prepared, PrepareParts } from "./prepare.js";
@@ -59,11 +63,28 @@ export async function runExecution(
         "adapter_unknown",
       ),
     );
-  const preparation = await prepare(parts, execution, granted, line);
-  // Whatever could not be had then: nobody wants it any more.
-  if (line.stop) return notStarted(cancelledBeforeStart);
-  if (!preparation.ok) return notStarted(preparation.result);
+  const clones = adapter.starts === "processes";
+  const preparation = await prepare(parts, execution, granted, line, clones);
+  if (!preparation.ok)
+    // Whatever could not be had then: nobody wants it any more.
+    return notStarted(line.stop ? cancelledBeforeStart : preparation.result);
   const { prepared } = preparation;
+  return settledAfter(prepared, parts.clock, telling, () =>
+    runPrepared(parts, execution, adapter, prepared, log, line, telling),
+  );
+}
+
+async function runPrepared(
+  parts: ExecuteParts,
+  execution: Execution,
+  adapter: Adapter,
+  prepared: Prepared,
+  log: RunLog,
+  line: StopLine,
+  telling: Telling,
+): Promise<Executed> {
+  const notStarted = (result: RunResult): Executed => ({ result, containment: "in_process" });
+  if (line.stop) return notStarted(cancelledBeforeStart);
   const read = readLimits(prepared.config, { ...parts.limitDefaults, graceSec: adapter.graceSec });
   if (!read.ok) return notStarted(failedResult(read.message));
   for (const warning of prepared.warnings)
@@ -75,6 +96,32 @@ export async function runExecution(
     result: stoppedResult(result, line.stop),
     containment: adapter.starts === "nothing" ? "in_process" : parts.trees.kind,
   };
+}
+
+/** Gives the working tree back when the work is over, and tells what is left in it. */
+async function settledAfter(
+  { checkout, mask }: Prepared,
+  clock: Clock,
+  telling: Telling,
+  work: () => Promise<Executed>,
+): Promise<Executed> {
+  if (!checkout) return work();
+  const settle = async (): Promise<SettledWork | null> => {
+    const settled = await checkout.settle();
+    if (!settled || settled.state === "clean") return null;
+    const shown = mask ? mask.json(settled) : settled;
+    telling.tell(workEvent(shown, clock.wallMs()));
+    return shown;
+  };
+  let executed: Executed;
+  try {
+    executed = await work();
+  } catch (error) {
+    await settle();
+    throw error;
+  }
+  const settled = await settle();
+  return settled ? { ...executed, result: withWork(executed.result, settled) } : executed;
 }
 
 /** Runs the adapter so that nothing which is told, logged or answered shows a secret of the run. */

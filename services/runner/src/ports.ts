@@ -25,6 +25,7 @@ import type { Trees } from "./containment/tree.js";
 import { inheritedEnvironment } from "./core/environment.js";
 import type { SpawnGuard } from "./guard/guard-link.js";
 import { spawnGuard } from "./guard/guard-process.js";
+import { keepRepositories } from "./repository/sweep.js";
 import { runFiles } from "./run-files.js";
 import type { RunFiles } from "./run-files.js";
 
@@ -78,6 +79,7 @@ export async function openPorts(
     });
   const bus = await connect("runner");
   const logBus = await connect("runner-logs");
+  const keeping = keepRepositories(config.workDir, config.repositories, systemClock, logger);
   const stored = new StoredPublisher(bus);
   const logPublisher = new StoredPublisher(logBus, { attemptsMax: logAttemptsMax });
   return {
@@ -100,6 +102,7 @@ export async function openPorts(
     adapters,
     inherited: inheritedEnvironment(process.env),
     close: async () => {
+      keeping.cancel();
       stored.close();
       logPublisher.close();
       await Promise.all([bus.close(), logBus.close()]);

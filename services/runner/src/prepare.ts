@@ -13,15 +13,13 @@ import { failedResult } from "./core/outcome.js";
 import { createMask } from "./secrets/mask.js";
 import type { Mask } from "./secrets/mask.js";
 import type { SecretSource } from "./secrets/secret-source.js";
-import type { RunFiles } from "./run-files.js";
+import type { Checkout } from "./repository/checkout.js";
+import { resolveWorkspace } from "./workspace/resolve-workspace.js";
+import type { WorkspaceParts } from "./workspace/resolve-workspace.js";
 import { contextWithWorkspace, workspaceOrder } from "./workspace/workspace-order.js";
 
-export interface PrepareParts {
-  files: RunFiles;
-  /** What every run inherits of our own environment. */
-  inherited: Readonly<Record<string, string>>;
+export interface PrepareParts extends WorkspaceParts {
   apiUrl: string;
-  workDir: string;
   secrets: SecretSource;
 }
 /** What came with the go. */
@@ -36,6 +34,8 @@ export interface Prepared {
   /** The wake's context, with what the runner adds. */
   context: Json;
   workspace: AdapterWorkspace;
+  /** The working tree that the workspace is, to be settled whatever comes after; null: it is none of ours. */
+  checkout: Checkout | null;
   environment: RunEnvironment;
   token: string | null;
   /** Hides what the run knows and nobody else may; null when there is nothing. */
@@ -50,12 +50,16 @@ const unresolved = (message: string): Preparation => ({
   result: failedResult(message, "secret_unresolved"),
 });
 
-/** @param line its signal says when the run is to end: nothing is waited for any more. */
+/**
+ * @param line its signal says when the run is to end: nothing is waited for any more.
+ * @param clones whether anything is started that could work in a repository.
+ */
 export async function prepare(
   parts: PrepareParts,
   execution: Execution,
   { claimId, token }: Granted,
-  line: Pick<StopLine, "signal">,
+  line: StopLine,
+  clones: boolean,
 ): Promise<Preparation> {
   const { files, inherited, apiUrl, workDir, secrets } = parts;
   const refs = secretRefsOf(execution.adapterConfig);
@@ -66,28 +70,31 @@ export async function prepare(
     values = answer.values;
   }
   const config = withValues(execution.adapterConfig, refs, values);
-  const order = workspaceOrder(execution, files.agentHome(workDir, execution.agentId));
-  const workspace = await files.findWorkspace(order);
-  const context = contextWithWorkspace(execution.context, workspace, order.hints);
-  const secretNames = new Set(refs.map(({ name }) => name));
-  const own = { execution, config, context, token, secretNames };
-  const environment = runEnvironment({ inherited, apiUrl, ...own });
-  if (environment.unresolved !== null)
-    return unresolved(
-      `adapterConfig.env.${environment.unresolved.slice(0, 80)} is neither text nor a reference to a secret`,
-    );
-  const warnings = environment.refused.map((name) => `environment variable left out: ${name}`);
-  if (order.candidates.length > 0 && workspace === order.otherwise)
-    warnings.push(
-      `no folder of the ${workspace.projectId ? "project" : "session"} is on this runner; it works in ${workspace.cwd}`,
-    );
   const mask = createMask([
     ...values,
     ...(token === null ? [] : [token]),
     ...namedSecrets(config["env"]),
     ...namedSecrets(config["headers"]),
   ]);
-  return { ok: true, prepared: { config, context, workspace, environment, token, mask, warnings } };
+  const order = workspaceOrder(execution, files.agentHome(workDir, execution.agentId));
+  const resolved = await resolveWorkspace(parts, execution, config, order, line, clones);
+  // A host may repeat in its words what it was logged in with.
+  if (!resolved.ok) return mask ? mask.json(resolved) : resolved;
+  const { workspace, checkout } = resolved;
+  const context = contextWithWorkspace(execution.context, workspace, order.hints);
+  const secretNames = new Set(refs.map(({ name }) => name));
+  const own = { execution, config, context, token, secretNames };
+  const environment = runEnvironment({ inherited, apiUrl, ...own });
+  if (environment.unresolved !== null) {
+    await checkout?.settle();
+    return unresolved(
+      `adapterConfig.env.${environment.unresolved.slice(0, 80)} is neither text nor a reference to a secret`,
+    );
+  }
+  const warnings = environment.refused.map((name) => `environment variable left out: ${name}`);
+  warnings.push(...resolved.warnings);
+  const place = { config, context, workspace, checkout };
+  return { ok: true, prepared: { ...place, environment, token, mask, warnings } };
 }
 
 /** The configuration with values in place of references; the same when there are none. */

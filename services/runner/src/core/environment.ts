@@ -154,6 +154,15 @@ function facts({ execution, context, apiUrl }: EnvironmentParts): Record<string,
   };
 }
 
+/** Of the agent's own variables, by name: text that is not blank. */
+export function ownVariable(
+  config: Readonly<Record<string, unknown>>,
+  name: string,
+): string | null {
+  const value = plainValue(asMap(config["env"])[name]);
+  return notBlank(value) ? value : null;
+}
+
 /** A binding is text, `{ type: "plain", value }`, or a reference (null here: not resolved). */
 function plainValue(binding: unknown): string | null {
   if (typeof binding === "string") return binding;

@@ -22,6 +22,8 @@ export interface WorkspaceOrder {
   otherwise: AdapterWorkspace;
   /** Every workspace of the project, for agents that look further. */
   hints: WorkspaceHint[];
+  /** The first workspace that names a repository, to be checked out; null: none does. */
+  repository: (Omit<AdapterWorkspace, "cwd" | "repoUrl"> & { repoUrl: string }) | null;
 }
 
 /** @param home the agent's own folder, absolute. */
@@ -42,6 +44,7 @@ export function workspaceOrder(
       candidates,
       otherwise: { cwd: home, source, projectId, workspaceId, repoUrl, repoRef },
       hints: rows.map(({ id, ...row }) => ({ workspaceId: id, ...row })),
+      repository: repositoryOf(rows, projectId),
     };
   }
   const params = session?.params ?? {};
@@ -58,7 +61,21 @@ export function workspaceOrder(
     candidates: isFolder(cwd) ? [{ cwd, ...before }] : [],
     otherwise: { cwd: home, source: "agent_home", projectId, ...none },
     hints: [],
+    repository: null,
   };
+}
+
+function repositoryOf(
+  rows: readonly { id: string; repoUrl: string | null; repoRef: string | null }[],
+  projectId: string | null,
+): WorkspaceOrder["repository"] {
+  for (const { id, repoUrl, repoRef } of rows) {
+    const url = text(repoUrl);
+    if (url === null) continue;
+    const place = { source: "project_checkout", projectId, workspaceId: id };
+    return { ...place, repoUrl: url, repoRef: text(repoRef) };
+  }
+  return null;
 }
 
 /** Relative ones would be relative to the runner's own folder, which says nothing. */

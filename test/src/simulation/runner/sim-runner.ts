@@ -4,8 +4,10 @@ import type { AdapterCatalog } from "@reveille/runner/adapters/catalog";
 import type { FoundCommand } from "@reveille/runner/command-path";
 import { readRunnerConfig } from "@reveille/runner/config";
 import type { RunnerConfig } from "@reveille/runner/config";
+import { failedResult } from "@reveille/runner/core/outcome";
 import type { RunnerPorts } from "@reveille/runner/ports";
 import { sweepLeftovers } from "@reveille/runner/containment/lifeline";
+import type { OpenedCheckout } from "@reveille/runner/repository/checkout";
 import { startRunnerOn } from "@reveille/runner/runner";
 import type { WorkspaceOrder } from "@reveille/runner/workspace/workspace-order";
 import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
@@ -35,6 +37,10 @@ const startMs = { least: 30, most: 150 } as const;
 const simFiles = {
   agentHome: (workDir: string, agentId: string): string => `${workDir}/${agentId}`,
   findWorkspace: async ({ otherwise }: WorkspaceOrder): Promise<AdapterWorkspace> => otherwise,
+  openCheckout: async (): Promise<OpenedCheckout> => ({
+    ok: false,
+    result: failedResult("no repository can be reached here", "workspace_unavailable"),
+  }),
   findCommand: (command: string): FoundCommand => ({ ok: true, path: `/simulated/${command}` }),
   privateFile: (workDir: string, runId: string, attempt: number): string =>
     `${workDir}/${runId}.${attempt}`,

@@ -79,7 +79,7 @@ export default defineConfig({
       // Whole systems under faults and load, and recordings in which time matters: alone, or they would measure each other.
       system(
         "cluster",
-        ["test/src/{cluster,conformance}/**/*.test.ts", `test/src/faults/${rows}.test.ts`],
+        ["test/src/{cluster,conformance,scaling}/**/*.test.ts", `test/src/faults/${rows}.test.ts`],
         {
           groupOrder: 2,
           maxWorkers: 1,

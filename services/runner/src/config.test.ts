@@ -15,6 +15,7 @@ test("--once takes one slot", () => {
   expect(readRunnerConfig({ REVEILLE_RUNNER_SLOTS: "8" }, ["--once"])).toMatchObject({
     slots: 1,
     once: true,
+    onceWaitMs: 60_000,
   });
 });
 
@@ -22,6 +23,7 @@ test.each([
   [{ REVEILLE_RUNNER_SLOTS: "0" }, [], /REVEILLE_RUNNER_SLOTS/],
   [{ REVEILLE_RUNNER_POOL: "No.Pool" }, [], /REVEILLE_RUNNER_POOL/],
   [{ REVEILLE_RUNNER_GUARD_DEADLINE_MS: "30000" }, [], /REVEILLE_RUNNER_GUARD_DEADLINE_MS/],
+  [{ REVEILLE_RUNNER_ONCE_WAIT_MS: "-1" }, [], /REVEILLE_RUNNER_ONCE_WAIT_MS/],
   [{ REVEILLE_RUNNER_CONTAINMENT: "jail" }, [], /REVEILLE_RUNNER_CONTAINMENT/],
   [{}, ["--twice"], /--twice/],
 ])("%j %j is refused with its name", (env, args, message) => {

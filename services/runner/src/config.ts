@@ -38,6 +38,11 @@ export const runnerShape = {
   REVEILLE_RUNNER_GUARD_DEADLINE_MS: integer(500, 500_000).default(20_000),
   /** How long runs may go on after SIGTERM. Raise it together with the supervisor's own patience. */
   REVEILLE_RUNNER_DRAIN_MS: integer(0, 24 * 3_600_000).default(30_000),
+  /**
+   * With `--once`: how long to wait for the one execution before ending with 0, as a runner without work does. 60 s: two of a
+   * scaler's looks (30 s each); what came was taken by another runner.
+   */
+  REVEILLE_RUNNER_ONCE_WAIT_MS: integer(0, 24 * 3_600_000).default(60_000),
   /** Homes of agents. Default: `<REVEILLE_DATA_DIR>/instances/default/workspaces`, the layout that Paperclip's users know. */
   REVEILLE_RUNNER_WORK_DIR: z.string().optional(),
   /** Given to agents. */
@@ -133,6 +138,8 @@ export interface RunnerConfig {
   adapters: readonly string[];
   /** Take one execution, then end. */
   once: boolean;
+  /** So long it waits for that one. */
+  onceWaitMs: number;
   /** Checked; absent: none. */
   failpoint?: string;
 }
@@ -197,6 +204,7 @@ export function readRunnerConfig(
     spoolBytesMax: read.REVEILLE_RUNNER_SPOOL_MAX_BYTES,
     repositories: repositorySettings(read),
     once,
+    onceWaitMs: read.REVEILLE_RUNNER_ONCE_WAIT_MS,
     ...(read.REVEILLE_FAILPOINT === undefined ? {} : { failpoint: read.REVEILLE_FAILPOINT }),
   };
 }

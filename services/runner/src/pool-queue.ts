@@ -27,7 +27,11 @@ export function openPool(parts: PoolParts, take: (item: WorkItem) => void): Work
     consumer: names.poolConsumer(config.pool),
     take,
     onMissing: () => {
-      if (!missing) logger.warn({ pool: config.pool }, "the pool's consumer does not exist yet");
+      if (!missing)
+        logger.warn(
+          { pool: config.pool },
+          "the pool's consumer does not exist yet: is the pool among REVEILLE_RUNNER_POOLS of the actor hosts?",
+        );
       missing = true;
       parts
         .ensurePoolConsumer()

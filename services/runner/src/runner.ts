@@ -87,7 +87,9 @@ class Runner implements Started {
   #neighbours: Neighbours | null = null;
   #draining = false;
   #stopping: Promise<void> | null = null;
+  /** With `--once`: nothing more is taken, because one was or because none came. */
   #onceTaken = false;
+  #onceLimit: Timer | null = null;
   #finish: (code: number) => void = () => undefined;
   #health: Service | null = null;
   readonly #ended: Record<AttemptEnd, number> = { ran: 0, refused: 0, lost: 0 };
@@ -126,6 +128,7 @@ class Runner implements Started {
     await this.#live();
     this.#queue = openPool(this.#shared, (item) => this.#take(item));
     this.#demand();
+    this.#limitOnce();
     this.#probes = answerProbes(this.#shared);
     const { healthHost: host, healthPort: port } = this.#shared.config;
     if (port === undefined) return;
@@ -183,6 +186,18 @@ class Runner implements Started {
     if (!this.#shared.config.once) return;
     this.#onceTaken = true;
     void attempt.done.then(() => this.#finish(0));
+  }
+
+  /** A job that was started for an execution which somebody else took has to end as well. */
+  #limitOnce(): void {
+    const { clock, config, logger } = this.#shared;
+    if (!config.once) return;
+    this.#onceLimit = clock.after(config.onceWaitMs, () => {
+      if (this.#onceTaken) return;
+      this.#onceTaken = true;
+      logger.info({ waitedMs: config.onceWaitMs }, "no execution came");
+      this.#finish(0);
+    });
   }
 
   #control({ data, subject }: BusMessage): void {
@@ -247,6 +262,7 @@ class Runner implements Started {
 
   async #drain(deadlineMs: number): Promise<void> {
     this.#draining = true;
+    this.#onceLimit?.cancel();
     const unwatched = this.#neighbours?.stop();
     this.#probes?.unsubscribe();
     await this.#queue?.stop();

@@ -152,9 +152,9 @@ test("[F29] a runner that is told to end gives back what is too long, and it goe
     "select status, attempt, losses from heartbeat_runs where agent_id = any($1)",
     [[...own]],
   );
-  expect(
-    runs.every(({ status, attempt, losses }) => status === "succeeded" && attempt === losses + 1),
-  ).toBe(true);
+  // Handed back, not lost: what a run may lose is as it was.
+  expect(runs.every(({ status, losses }) => status === "succeeded" && losses === 0)).toBe(true);
+  expect(runs.filter(({ attempt }) => attempt === 2)).toHaveLength(expected - wakes.length);
 });
 
 test("[F29] a gateway that is told to end answers what it was asked, and no more", async () => {

@@ -51,15 +51,16 @@ fi
 dice=$((0x\${run%%-*}))
 ms=$2
 [ "$ms" = random ] && ms=$((dice % 450 + 50))
+[ "$ms" = released ] || seconds=$((ms / 1000)).$(printf %03d $((ms % 1000)))
 if [ "$ms" = released ]; then
   sh -c 'while :; do sleep 1; done' &
   while [ ! -e "$dir/release" ]; do sleep 0.05; done
 elif [ $((dice % 8)) = 0 ]; then
-  say child; setsid sh -c 'while [ -e "$0" ]; do sleep 1; done' "$dir/witness.ndjson" & sleep $(printf 0.%03d "$ms")
+  say child; setsid sh -c 'while [ -e "$0" ]; do sleep 1; done' "$dir/witness.ndjson" & sleep $seconds
 elif [ $((dice % 2)) = 1 ]; then
-  say child; setsid sleep $(printf 0.%03d "$ms") & wait
+  say child; setsid sleep $seconds & wait
 else
-  sleep $(printf 0.%03d "$ms")
+  sleep $seconds
 fi
 say end "$account"
 `;

@@ -54,7 +54,7 @@ const wakesAndRuns: Record<string, Plant> = {
       "status = 'deferred_issue_execution', waits = true, finished_at = null, issue_id = (select id from issues limit 1)",
     ),
   ),
-  "a run has one attempt more than it has lost": rows(
+  "a run has one attempt more than it has lost and handed back": rows(
     change("heartbeat_runs", ended, "attempt = 3"),
   ),
   "events of a run are numbered 1 to n, and its row knows n": rows(

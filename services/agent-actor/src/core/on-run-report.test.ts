@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decided, effectsOf, rowsOf } from "./testing/given.js";
 import { agentOf, claimOf, finishOf, idOf, reportOf, runOf } from "./testing/fixtures.js";
 import type { MailboxMessage } from "./delivery.js";
@@ -131,6 +131,44 @@ test("losses that are used up fail the run", () => {
   expect(rowsOf(lost(runOf("running", { attempt: 2, losses: 1 })), "runEnds")).toMatchObject([
     { status: "failed", errorCode: "process_lost" },
   ]);
+});
+
+describe("an attempt that a drained runner handed back", () => {
+  const drained = (run: RunState, agent: Parameters<typeof agentOf>[0] = {}) =>
+    decided(
+      { ...agentOf({ status: "running", ...agent }), runs: [run] },
+      {
+        kind: "run.lost",
+        body: { ...reportOf(run), reason: "drained" },
+      },
+    );
+  test("is repeated at once in the same run, and is no loss [B36]", () => {
+    const decision = drained(runOf("running", { attempt: 2, losses: 1 }));
+    expect(decision.state.runs).toMatchObject([{ phase: "dispatched", attempt: 3, losses: 1 }]);
+    expect(effectsOf(decision, "dispatch")).toMatchObject([{ execution: { attempt: 3 } }]);
+    const message = "attempt 2 handed back: its runner was drained; it is repeated";
+    expect(rowsOf(decision, "events")).toMatchObject([{ level: "info", message }]);
+  });
+  test("leaves the losses that a run may have as they were", () => {
+    const again = drained(runOf("running")).state.runs[0]!;
+    const gone = lost(runOf("running", { attempt: again.attempt, losses: again.losses }));
+    expect(gone.state.runs).toMatchObject([{ attempt: 3, losses: 1 }]);
+  });
+  test("counts like a loss when no number of drains explains it", () => {
+    const decision = drained(runOf("running", { attempt: 51, losses: 0 }));
+    expect(decision.state.runs).toMatchObject([{ attempt: 52, losses: 1 }]);
+    expect(rowsOf(drained(runOf("running", { attempt: 52, losses: 1 })), "runEnds")).toMatchObject([
+      { status: "failed", errorCode: "process_lost" },
+    ]);
+  });
+  test("is not repeated where the agent wants nothing repeated", () => {
+    const decision = drained(runOf("running"), { retry: { lost: 0 } });
+    expect(rowsOf(decision, "runEnds")).toMatchObject([{ errorCode: "process_lost" }]);
+  });
+  test("of a run that is to be cancelled is its end", () => {
+    const decision = drained(runOf("cancelling"));
+    expect(rowsOf(decision, "runEnds")).toMatchObject([{ status: "cancelled" }]);
+  });
 });
 
 test("one claim gets the go of an attempt; the first go is when the run started", () => {

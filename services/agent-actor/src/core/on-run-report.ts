@@ -56,8 +56,11 @@ export function onRunFinished(draft: Draft, report: RunFinished): Decision {
 export function onRunLost(draft: Draft, report: RunLost): Decision {
   const run = claimedRun(draft, report);
   if (typeof run === "string") return answered(draft, report, "lost", run);
-  const cause = report.reason === "drained" ? "its runner was drained" : "its runner was lost";
-  if (!lose(draft, run, cause)) return { kind: "needs", locks: draft.needed };
+  const loss =
+    report.reason === "drained"
+      ? ({ cause: "its runner was drained", counts: handBacks(run) >= handBacksMax } as const)
+      : ({ cause: "its runner was lost", counts: true } as const);
+  if (!lose(draft, run, loss)) return { kind: "needs", locks: draft.needed };
   return answered(draft, report, "lost", "committed");
 }
 
@@ -65,7 +68,7 @@ export function onRunLost(draft: Draft, report: RunLost): Decision {
 export function onExpired(draft: Draft, expired: Expired): Decision {
   const run = claimedRun(draft, expired);
   if (typeof run === "string") return draft.done(null, "stale");
-  if (!lose(draft, run, "its runner's lease expired"))
+  if (!lose(draft, run, { cause: "its runner's lease expired", counts: true }))
     return { kind: "needs", locks: draft.needed };
   return draft.done();
 }
@@ -83,11 +86,26 @@ function claimedRun(draft: Draft, report: Claimed): RunState | "stale" | "gone" 
 const noResult = { exitCode: null, signal: null, timedOut: false } as const;
 
 /**
- * A lost attempt is repeated in the same run, with its slot and its lock; when its losses are used up it
- * fails, and a run whose end was asked for is cancelled. A run that has said its final word has done its
- * work and ends by that word. False when a lock has to be asked for first.
+ * Attempts of one run that drains may take without counting. 50: a pool whose machines are all replaced, one after the
+ * other, and then some; what is handed back more often is not a matter of drains.
  */
-function lose(draft: Draft, run: RunState, cause: string): boolean {
+const handBacksMax = 50;
+/** Attempts before this one that were handed back: each of the others was lost. */
+const handBacks = ({ attempt, losses }: RunState): number => attempt - 1 - losses;
+
+interface Loss {
+  cause: string;
+  /** False: a runner that was told to end gave it back, which says nothing against the run. */
+  counts: boolean;
+}
+
+/**
+ * A lost attempt is repeated in the same run, with its slot and its lock; when its losses are used up it
+ * fails, and a run whose end was asked for is cancelled. One that was handed back is repeated and not counted, but
+ * not where the agent wants nothing repeated. A run that has said its final word has done its work and ends by that
+ * word. False when a lock has to be asked for first.
+ */
+function lose(draft: Draft, run: RunState, { cause, counts }: Loss): boolean {
   if (run.cancel === null && run.finishRequested) {
     const result = mergeReported(noResult, run.reported?.patch ?? {});
     endRun(draft, run, outcomeOf(result, null), { result, sealed: null });
@@ -95,17 +113,16 @@ function lose(draft: Draft, run: RunState, cause: string): boolean {
     pauseIfFailing(draft);
     return admitQueued(draft);
   }
-  if (run.cancel === null && run.losses < draft.state.policy.lossesMax) {
+  const { lossesMax } = draft.state.policy;
+  if (run.cancel === null && (counts ? run.losses < lossesMax : lossesMax > 0)) {
     appendEvent(draft, run.id, {
       eventType: "lifecycle",
-      level: "warn",
-      message: `attempt ${run.attempt} lost: ${cause}; it is repeated`,
+      level: counts ? "warn" : "info",
+      message: `attempt ${run.attempt} ${counts ? "lost" : "handed back"}: ${cause}; it is repeated`,
       payload: { attempt: run.attempt, reason: cause },
     });
-    dispatch(
-      draft,
-      draft.changeRun(run.id, { losses: run.losses + 1, phase: "dispatched", claim: null }),
-    );
+    const losses = run.losses + (counts ? 1 : 0);
+    dispatch(draft, draft.changeRun(run.id, { losses, phase: "dispatched", claim: null }));
     return true;
   }
   const ending = run.cancel

@@ -202,7 +202,7 @@ stateDiagram-v2
   queued --> waiting: another run holds its issue (the slot goes back)
   waiting --> queued: grant
   dispatched --> running: run.started, the first claim gets its go
-  running --> dispatched: run.lost or expired, once
+  running --> dispatched: run.lost or expired, once; handed back by a drain
   running --> cancelling: cancel, pause, terminate
   running --> over: run.finished, or lost again
   cancelling --> over: run.finished, run.lost, expired

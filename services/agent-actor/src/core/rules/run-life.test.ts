@@ -221,10 +221,10 @@ test("a loss is told in the run: which attempt, and why [Z4]", () => {
   const run = runOf("running");
   const decision = decided(withRuns([run]), {
     kind: "run.lost",
-    body: { ...reportOf(run), reason: "drained" },
+    body: { ...reportOf(run), reason: "runner_gone" },
   });
   expect(rowsOf(decision, "events")).toMatchObject([
-    { level: "warn", payload: { attempt: 1, reason: "its runner was drained" } },
+    { level: "warn", payload: { attempt: 1, reason: "its runner was lost" } },
   ]);
   expect(rowsOf(decision, "runs")).toMatchObject([{ status: "running", losses: 1, attempt: 2 }]);
 });

@@ -1,4 +1,4 @@
-/** Commands for whoever runs the system: up, migrate, topology. */
+/** Commands for whoever runs the system: up, migrate, topology and topology apply. */
 import type { Command } from "commander";
 import { migrate } from "@reveille/shared/postgres/migrate";
 import { defaultPartitionCount } from "@reveille/shared/protocol/partition";
@@ -7,6 +7,7 @@ import type { Context } from "../context.js";
 import { CliFailure, exitCodes, usageFailure } from "../failure.js";
 import { byteSize, formatTable, orDash } from "../output.js";
 import { readTopology } from "../topology-facts.js";
+import { applyTopology } from "../topology-writer.js";
 
 export function registerAdministration(program: Command, action: Action): void {
   program
@@ -35,10 +36,32 @@ no sample company, NATS_URL and DATABASE_URL for existing servers.`,
         context.output.line("the database is at this version's schema");
       }),
     );
-  program
+  const topology = program
     .command("topology")
     .description("streams, buckets, generation, and which host owns which partitions")
     .action(action(({ context }) => showTopology(context)));
+  topology
+    .command("apply")
+    .description("make streams, buckets and the consumers of runner pools, once; safe to repeat")
+    .addHelpText(
+      "after",
+      `
+For installations in which something needs them before the first actor host, such as an autoscaler; hosts keep them from then on.
+Environment, as agent-actor has it: DATABASE_URL (migrated), NATS_URL, NATS_CREDS_FILE or NATS_NKEY_FILE, REVEILLE_KEEPER_NATS_*,
+REVEILLE_RUNNER_POOLS, REVEILLE_JETSTREAM_REPLICAS, REVEILLE_MAILBOX_MAX_BYTES, REVEILLE_EXEC_MAX_BYTES, REVEILLE_LOGS_MAX_BYTES.`,
+    )
+    .action(action(({ context }) => writeTopology(context)));
+}
+
+async function writeTopology({ output }: Context): Promise<void> {
+  const applied = await applyTopology(process.env);
+  output.document(applied);
+  if (output.json) return;
+  if (applied.kept === "here")
+    for (const { name, change } of applied.changes)
+      output.line(`${name}: ${change === "none" ? "as it should be" : change}`);
+  else output.line(`streams and buckets are kept by host ${applied.keeper}`);
+  output.line(`pools with a consumer: ${applied.pools.join(", ")}`);
 }
 
 async function showTopology(context: Context): Promise<void> {

@@ -17,7 +17,11 @@ import { isLoopbackName } from "./origin.js";
 export const deploymentModes = ["local_trusted", "authenticated"] as const;
 export type DeploymentMode = (typeof deploymentModes)[number];
 
-const shape = {
+/** From SIGTERM to the end of the last request. 5 s: those that wait for longer are told to come back anyway. */
+export const gatewayDrainMs = 5_000;
+
+/** Each variable, as it is checked. */
+export const gatewayShape = {
   ...commonShape,
   ...databaseShape,
   ...keysShape,
@@ -41,7 +45,7 @@ export type GatewayConfig = ReturnType<typeof readGatewayConfig>;
 
 /** @throws ConfigError naming each bad variable. */
 export function readGatewayConfig(env?: Readonly<Record<string, string | undefined>>) {
-  const config = readConfig(shape, env);
+  const config = readConfig(gatewayShape, env);
   if (
     config.REVEILLE_DEPLOYMENT_MODE === "local_trusted" &&
     !isLoopbackName(config.REVEILLE_HTTP_HOST)

@@ -161,18 +161,21 @@ async function serve(
     host: config.REVEILLE_HTTP_HOST,
     port: config.REVEILLE_HTTP_PORT,
   });
+  let draining = false;
   const health =
     config.REVEILLE_HEALTH_PORT === undefined
       ? null
       : await startHealthServer({
           host: config.REVEILLE_HEALTH_HOST,
           port: config.REVEILLE_HEALTH_PORT,
-          ready: async () => !Object.values(await pingServers(context)).includes(false),
+          ready: async () =>
+            !draining && !Object.values(await pingServers(context)).includes(false),
           metrics: () => metrics.text(),
         });
   logger.info({ http, nats: bus.serverVersion }, "gateway listens");
   let stopped: Promise<void> | undefined;
   const stop = async (deadlineMs: number): Promise<void> => {
+    draining = true;
     socket.close();
     context.streams.stop();
     // Requests that are being answered may end; at the deadline their connections are cut.

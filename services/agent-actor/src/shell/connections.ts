@@ -17,11 +17,12 @@ import type { Sql } from "@reveille/shared/postgres/pool";
 import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
-import { defaultSizes, topologyNames } from "@reveille/shared/protocol/topology";
+import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { TopologyNames } from "@reveille/shared/protocol/topology";
 import { pause, systemClock } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { keeperIdentity, topologySizes } from "@reveille/shared/runtime/topology-config";
 import type { ActorConfig } from "../config.js";
 import { keepTopology } from "./keeper.js";
 import type { KeeperContext } from "./keeper.js";
@@ -85,7 +86,7 @@ export async function openConnections(
   const keeperBus = await connectKeeper(config, hostId, bus, logger);
   const clock = systemClock;
   const streams = natsStreams(bus, config.REVEILLE_JETSTREAM_REPLICAS);
-  const sizes = sizesOf(config);
+  const sizes = topologySizes(config);
   const loss = { announced: false };
   const topologyOf = { streams: natsStreams(keeperBus), link: keeperBus };
   const keeper = { pool, bus, ...topologyOf, clock, subjects, sizes, loss, hostId, logger };
@@ -119,28 +120,15 @@ async function connectKeeper(
   bus: NatsBus,
   logger: Logger,
 ): Promise<NatsBus> {
-  const url = config.REVEILLE_KEEPER_NATS_URL;
-  const credsFile = config.REVEILLE_KEEPER_NATS_CREDS_FILE;
-  const nkeyFile = config.REVEILLE_KEEPER_NATS_NKEY_FILE;
-  if (!url && !credsFile && !nkeyFile) return bus;
+  const identity = keeperIdentity(config);
+  if (!identity) return bus;
   return connectBus({
-    url: url ?? config.NATS_URL,
+    ...identity,
     name: `reveille-keeper-${hostId}`,
     inboxPrefix: inboxPrefixes.keeper,
-    credsFile,
-    nkeyFile,
     onError: (error) => logger.error({ err: error }, "NATS says no to the topology keeper"),
   });
 }
-
-const sizesOf = (config: ActorConfig) => ({
-  ...defaultSizes,
-  replicas: config.REVEILLE_JETSTREAM_REPLICAS,
-  runnerLeaseTtlMs: config.REVEILLE_RUNNER_LEASE_TTL_MS,
-  mailboxBytesMax: config.REVEILLE_MAILBOX_MAX_BYTES ?? defaultSizes.mailboxBytesMax,
-  execBytesMax: config.REVEILLE_EXEC_MAX_BYTES ?? defaultSizes.execBytesMax,
-  logsBytesMax: config.REVEILLE_LOGS_MAX_BYTES ?? defaultSizes.logsBytesMax,
-});
 
 /** Keeps the topology, or waits for the host that does. */
 async function untilTopology(

@@ -7,6 +7,7 @@ const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url
 const alias = [
   { find: /^@reveille\/shared\/(.*)$/, replacement: at("shared/src/$1.ts") },
   { find: /^@reveille\/local\/(.*)$/, replacement: at("deploy/local/src/$1.ts") },
+  { find: /^reveille\/(.*)$/, replacement: at("cli/src/$1.ts") },
   {
     find: /^@reveille\/(gateway|agent-actor|runner)\/(.*)$/,
     replacement: at("services/$1/src/$2.ts"),
@@ -52,6 +53,7 @@ export default defineConfig({
             "test/src/{behaviour,soak}/**/*.test.ts",
             "test/src/images/rules.test.ts",
             "test/src/faults/{matrix,command-record}.test.ts",
+            "test/src/k8s/points.test.ts",
           ],
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

@@ -88,6 +88,7 @@ function assembleHost(
   const { bus, clock, streams, pool, leasePool, subjects, names } = connections;
   const { lease, trusted, activations, companies, locks, perform, reconciling, tally, timers } =
     tools;
+  const { traces } = tools;
   // The three know each other: partitions wake the scheduler, the scheduler reports to the host.
   const host: Host = new Host({
     hostId,
@@ -139,6 +140,7 @@ function assembleHost(
     trusted,
     perform,
     tally,
+    traces,
     failpoint: tools.failpoint,
     partitions: () => host.partitions.values(),
     batchMax: config.REVEILLE_BATCH_MAX,

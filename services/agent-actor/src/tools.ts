@@ -18,6 +18,7 @@ import { createRunnerLeases } from "./shell/runner-leases.js";
 import type { RunnerLeases } from "./shell/runner-leases.js";
 import { createStreamGauge } from "./shell/stream-gauge.js";
 import { createTally } from "./shell/tally.js";
+import { createTraces } from "./shell/traces.js";
 import { createTimers } from "./shell/timers.js";
 import type { Timers } from "./shell/timers.js";
 
@@ -66,6 +67,7 @@ export async function assembleTools(
     companies: createCompanies(pool),
     metrics,
     tally: createTally(metrics),
+    traces: createTraces(connections.tracing),
     streamGauge: createStreamGauge(streams, [names.mailbox, names.exec, names.logs], logger),
     perform,
     reconciling: { pool, publisher, subjects, locks, leases, perform, logger },
@@ -87,7 +89,7 @@ function createPerform(
   { locks, leases, owed, timers, failpoint }: Performing,
   logger: Logger,
 ): (effects: readonly Effect[]) => void {
-  const { bus, clock, streams, pool, publisher, subjects, names } = connections;
+  const { bus, clock, streams, pool, publisher, subjects, names, tracing } = connections;
   const performer = new Performer({
     bus,
     clock,
@@ -98,6 +100,7 @@ function createPerform(
     names,
     locks,
     owed,
+    tracing,
     tokens: createRunTokens(config.keys.tokenSecret, clock, logger),
     setTimer: (timer) => timers.set(timer),
     failpoint,

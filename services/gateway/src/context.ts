@@ -6,6 +6,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Metrics } from "@reveille/shared/runtime/metrics";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import type { ActivityLog } from "./activity.js";
 import type { Adapters } from "./adapters.js";
 import type { Admissions } from "./admissions.js";
@@ -41,6 +42,7 @@ export interface Context {
   streams: OpenStreams;
   commands: MailboxCommands;
   metrics: Metrics;
+  tracing: Tracing;
   failpoint: Failpoint;
   publisher: StoredPublisher;
   owed: OwedWakes;

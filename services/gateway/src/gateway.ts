@@ -14,6 +14,8 @@ import { createFailpoint } from "@reveille/shared/runtime/failpoint";
 import { startHealthServer } from "@reveille/shared/runtime/health-server";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { createMetrics } from "@reveille/shared/runtime/metrics";
+import { openTracing } from "@reveille/shared/runtime/open-tracing";
+import { tracingConfig } from "@reveille/shared/runtime/tracing-config";
 import type { Started } from "@reveille/shared/runtime/main";
 import { createActivityLog } from "./activity.js";
 import { createAdapters } from "./adapters.js";
@@ -97,7 +99,18 @@ async function createContext(
   const undecided = createUndecidedWakes({ bus, publisher, subjects, pool, clock, logger });
   // Before the first wake: what is sent now belongs to the generation that is in force now.
   await undecided.look();
-  const wakes = createWakeSubmitter({ bus, subjects, publisher, pool, gauge, undecided, logger });
+  const tracing = await openTracing("gateway", tracingConfig(config), logger);
+  const wakes = createWakeSubmitter({
+    bus,
+    subjects,
+    publisher,
+    pool,
+    gauge,
+    undecided,
+    clock,
+    tracing,
+    logger,
+  });
   metrics.read("reveille_wakes_undecided", () => undecided.count);
   metrics.read("reveille_wakes_sent_again_total", () => undecided.sentAgain);
   metrics.read("reveille_wakes_untracked_total", () => undecided.untracked);
@@ -126,6 +139,7 @@ async function createContext(
     streams: createOpenStreams(metrics),
     commands,
     metrics,
+    tracing,
     failpoint,
     publisher,
     owed,
@@ -145,10 +159,10 @@ async function serve(
   bus: NatsBus,
 ): Promise<Started> {
   const context = await createContext(config, logger, pool, bus);
-  const { authenticate, metrics, mode, owed, publisher, wakes } = context;
+  const { authenticate, metrics, mode, owed, publisher, tracing, wakes } = context;
   const checkAnswers = config.REVEILLE_CHECK_ANSWERS === "1";
   const routes = allRoutes(context);
-  const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics });
+  const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics, tracing });
   const socket = serveSockets({
     server: app.server,
     routes: [eventsSocket(context), logSocket(context)],
@@ -188,6 +202,7 @@ async function serve(
     await context.undecided.stop();
     wakes.close();
     publisher.close();
+    await tracing.close();
     await bus.close();
     await pool.end();
   };

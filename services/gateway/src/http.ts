@@ -7,13 +7,17 @@ import type { Socket } from "node:net";
 import { fastify } from "fastify";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { decodePayload, payloadBytesMax } from "@reveille/shared/protocol/codec";
+import { headers } from "@reveille/shared/protocol/headers";
 import { isUuid } from "@reveille/shared/protocol/ids";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Metrics } from "@reveille/shared/runtime/metrics";
+import { readTraceparent } from "@reveille/shared/runtime/tracing";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import { EventStream, PlainText } from "./answer.js";
 import { isAllowed, requireBoard, requireOperator } from "./auth.js";
 import type { Actor, Authenticate, Credential } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
+import { inTrace } from "./current-trace.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
 import { refuseOrigin } from "./origin.js";
 import type { AnyRoute } from "./route.js";
@@ -26,6 +30,7 @@ export interface HttpOptions {
   checkAnswers: boolean;
   logger: Logger;
   metrics: Metrics;
+  tracing: Tracing;
 }
 
 const eventStreamType = "text/event-stream";
@@ -150,7 +155,7 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
         stillAllowed: () => isAllowed(options.authenticate, credentialOf(request)),
         status: (code: number) => void reply.code(code),
       };
-      const answer = await route.handle(call);
+      const answer = await inSpan(request, reply, route, options.tracing, () => route.handle(call));
       if (answer instanceof PlainText) return reply.type(answer.type).send(answer.text);
       if (answer instanceof EventStream)
         return (
@@ -167,6 +172,47 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
       return reply.type("application/json; charset=utf-8").send(text);
     },
   });
+}
+
+/**
+ * Serves the call as a span of its caller's trace, or of one of its own. Answers to probes belong to none.
+ * Without tracing a caller's trace is passed on all the same.
+ */
+async function inSpan(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  route: AnyRoute,
+  tracing: Tracing,
+  handle: () => unknown,
+): Promise<unknown> {
+  const parent = readTraceparent(headerOf(request, headers.traceparent));
+  const untold = route.open || route.operatorOnly;
+  const context = parent === null && untold ? null : tracing.child(parent);
+  if (context === null || !tracing.on) return inTrace(context, handle);
+  const startMs = performance.timeOrigin + performance.now();
+  let failure: unknown;
+  try {
+    return await inTrace(context, handle);
+  } catch (error) {
+    failure = error;
+    throw error;
+  } finally {
+    const status = failure === undefined ? reply.statusCode : toHttpError(failure).answer.status;
+    tracing.record({
+      name: `${route.method} ${route.path}`,
+      context,
+      parent,
+      kind: "server",
+      startMs,
+      endMs: performance.timeOrigin + performance.now(),
+      attributes: {
+        "http.request.method": route.method,
+        "http.route": route.path,
+        "http.response.status_code": status,
+      },
+      error: status >= 500 ? String(failure) : null,
+    });
+  }
 }
 
 /** What routes that need no credential are called by; they look at nobody. */

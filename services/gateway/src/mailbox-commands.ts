@@ -15,6 +15,7 @@ import type {
 } from "@reveille/shared/protocol/commands";
 import type { runReportedSchema } from "@reveille/shared/protocol/execution";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
+import { currentTrace, traced } from "./current-trace.js";
 
 type AgentCommand = z.input<typeof agentCommandSchema>;
 interface Commands {
@@ -50,7 +51,8 @@ export function createMailboxCommands(
 ): MailboxCommands {
   return {
     send: async (companyId, agentId, kind, command) => {
-      await publisher.publish(subjects.mailbox(companyId, agentId, kind), encodePayload(command));
+      const subject = subjects.mailbox(companyId, agentId, kind);
+      await publisher.publish(subject, encodePayload(command), traced(currentTrace()));
     },
   };
 }

@@ -14,12 +14,15 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { WakeRequest } from "@reveille/shared/protocol/wake";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { currentTrace, traced } from "./current-trace.js";
 
 export interface OwedWake {
   companyId: string;
   agentId: string;
   wakeId: string;
   request: Record<string, unknown>;
+  /** The trace of its cause. Absent or null: none. */
+  traceparent?: string | null;
 }
 export interface OwedWakes {
   /** Writes rows on the caller's transaction. */
@@ -69,6 +72,7 @@ export function createOwedWakes(
       await publisher.publish(
         subjects.mailbox(wake.companyId, wake.agentId, "request"),
         encodePayload(wake.request),
+        traced(wake.traceparent ?? null),
       );
     } catch (error) {
       next.delete(wake.wakeId);
@@ -81,7 +85,7 @@ export function createOwedWakes(
        where v.agent_id = o.agent_id and v.wake_id = o.wake_id`,
     );
     const owed = await pool.query<OwedWake>(
-      `select company_id as "companyId", agent_id as "agentId", wake_id as "wakeId", request
+      `select company_id as "companyId", agent_id as "agentId", wake_id as "wakeId", request, traceparent
        from owed_wakes where created_at < now() - $1 * interval '1 millisecond'
        order by created_at limit $2`,
       [sweepMs, sweepMax],
@@ -107,12 +111,13 @@ export function createOwedWakes(
       if (wakes.length === 0) return;
       await on
         .insert(owedWakes)
-        .values([...wakes])
+        .values(wakes.map((wake) => ({ ...wake, traceparent: currentTrace() })))
         .onConflictDoNothing();
     },
     publish: (wakes) => {
       if (wakes.length > 0) failpoint("before-owed");
-      for (const wake of wakes) void publishOne(wake);
+      const traceparent = currentTrace();
+      for (const wake of wakes) void publishOne({ ...wake, traceparent });
     },
     sweep: sweepOnce,
     stop: async () => {

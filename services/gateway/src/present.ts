@@ -67,6 +67,7 @@ const detailKeys = [
   "losses",
   "cancelRequestedAt",
   "dispatchedAt",
+  "traceparent",
 ] as const;
 export const runDetailSchema = runSchema
   .extend(row.pick(keysOf(detailKeys)).shape)

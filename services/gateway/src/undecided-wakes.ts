@@ -12,6 +12,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { isoTime } from "@reveille/shared/protocol/time";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { traced } from "./current-trace.js";
 
 /** A wake as it was published. */
 export interface SentWake {
@@ -19,6 +20,8 @@ export interface SentWake {
   agentId: string;
   wakeId: string;
   payload: Uint8Array;
+  /** Its trace; null: none. */
+  traceparent: string | null;
 }
 export interface UndecidedWakes {
   /** It is on its way to JetStream. One that does not fit the bound is not remembered, and counted. */
@@ -163,7 +166,7 @@ async function sendAgain(
     lost.map(async (entry) => {
       const subject = subjects.mailbox(entry.companyId, entry.agentId, "request");
       try {
-        await publisher.publish(subject, entry.payload);
+        await publisher.publish(subject, entry.payload, traced(entry.traceparent));
         entry.generation = generation;
       } catch (error) {
         logger.warn({ err: error, wakeId: entry.wakeId }, "a lost wake is sent again later");

@@ -13,8 +13,11 @@ import { newId } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { wakeOutcomes } from "@reveille/shared/protocol/wake";
 import type { Verdict, WakeRequest } from "@reveille/shared/protocol/wake";
+import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import { z } from "zod";
+import { currentTrace, traced } from "./current-trace.js";
 import { overloaded } from "./errors.js";
 import type { MailboxGauge } from "./mailbox-gauge.js";
 import type { UndecidedWakes } from "./undecided-wakes.js";
@@ -41,6 +44,8 @@ export interface WakeSubmitterOptions {
   pool: Pool;
   gauge: MailboxGauge;
   undecided: UndecidedWakes;
+  clock: Clock;
+  tracing: Tracing;
   logger: Logger;
   /** How long a caller waits at most. 10 s. */
   timeoutMs?: number;
@@ -61,7 +66,7 @@ const verdictSchema = z.object({
 });
 
 export function createWakeSubmitter(options: WakeSubmitterOptions): WakeSubmitter {
-  const { bus, subjects, publisher, pool, gauge, undecided, logger } = options;
+  const { bus, subjects, pool, gauge, undecided, logger } = options;
   const timeoutMs = options.timeoutMs ?? 10_000;
   const inbox = bus.createInbox();
   const waiting = new Map<string, (verdict: Verdict) => void>();
@@ -89,9 +94,12 @@ export function createWakeSubmitter(options: WakeSubmitterOptions): WakeSubmitte
       try {
         const answer = new Promise<Verdict>((resolve) => waiting.set(token, resolve));
         const payload = encodePayload({ ...request, id: wakeId });
-        undecided.sent({ companyId, agentId, wakeId, payload });
-        const ack = publisher.publish(subjects.mailbox(companyId, agentId, "request"), payload, {
-          headers: { [headers.replyTo]: `${inbox}.${token}` },
+        const traceparent = options.tracing.child(currentTrace());
+        undecided.sent({ companyId, agentId, wakeId, payload, traceparent });
+        const ack = publish(options, subjects.mailbox(companyId, agentId, "request"), payload, {
+          traceparent,
+          replyTo: `${inbox}.${token}`,
+          wakeId,
         });
         let acknowledged = false;
         const refused = ack.then(
@@ -127,6 +135,35 @@ export function createWakeSubmitter(options: WakeSubmitterOptions): WakeSubmitte
     },
     close: () => subscription.unsubscribe(),
   };
+}
+
+/** Stores a wake, as a span of the request that it comes with. */
+async function publish(
+  { publisher, tracing, clock }: WakeSubmitterOptions,
+  subject: string,
+  payload: Uint8Array,
+  wake: { traceparent: string | null; replyTo: string; wakeId: string },
+): Promise<void> {
+  const { traceparent: context, replyTo, wakeId } = wake;
+  const parent = currentTrace();
+  const startMs = clock.wallMs();
+  await publisher.publish(subject, payload, {
+    headers: { [headers.replyTo]: replyTo, ...traced(context).headers },
+  });
+  if (context === null) return;
+  tracing.record({
+    name: "publish wake",
+    context,
+    parent,
+    kind: "producer",
+    startMs,
+    endMs: clock.wallMs(),
+    attributes: {
+      "reveille.wake.id": wakeId,
+      "messaging.system": "nats",
+      "messaging.destination.name": subject,
+    },
+  });
 }
 
 /** The verdicts that Postgres has. */

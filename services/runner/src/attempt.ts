@@ -9,12 +9,16 @@
  * that is told to lose (deadline, guard gone, drain) reports `run.lost` once its tree is dead, and
  * never a result.
  */
-import type { Execution } from "@reveille/shared/protocol/execution";
+import type { Execution, RunResult } from "@reveille/shared/protocol/execution";
 import { secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { WorkItem } from "@reveille/shared/nats/work-queue";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Metrics } from "@reveille/shared/runtime/metrics";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
+import { traceAttempt } from "./attempt-trace.js";
+import type { AttemptTrace } from "./attempt-trace.js";
 import { runExecution } from "./execute.js";
 import type { ExecuteParts, Executed, Telling } from "./execute.js";
 import { createProgress } from "./progress.js";
@@ -59,6 +63,7 @@ export interface AttemptParts extends Omit<ExecuteParts, "logger"> {
   openTranscript: (execution: Execution) => Transcript;
   failpoint: Failpoint;
   metrics: Pick<Metrics, "observe">;
+  tracing: Tracing;
   logger: Logger;
 }
 
@@ -84,6 +89,8 @@ class ClaimedAttempt implements Attempt {
    * queue unless each is answered.
    */
   readonly #items: WorkItem[];
+  readonly #trace: AttemptTrace;
+  #result: RunResult | undefined;
   #asking = true;
 
   constructor(parts: AttemptParts, first: WorkItem, execution: Execution) {
@@ -95,11 +102,20 @@ class ClaimedAttempt implements Attempt {
     this.#items = [first];
     this.claimId = parts.newId();
     this.#claim = { runId, attempt, claimId: this.claimId, incarnation: parts.incarnation };
-    this.#logger = parts.logger.child({ runId, attempt });
-    this.done = this.#run().catch((error: unknown) => {
-      this.#logger.error({ err: error }, "the attempt broke; its lease tells");
-      return "lost";
-    });
+    const { clock, tracing } = parts;
+    const { claimId } = this;
+    this.#trace = traceAttempt({ tracing, clock, item: first, execution, claimId });
+    const { process: traceparent } = this.#trace;
+    this.#logger = parts.logger.child({ ...runFields({ ...execution, traceparent }), claimId });
+    this.done = this.#run()
+      .catch((error: unknown): AttemptEnd => {
+        this.#logger.error({ err: error }, "the attempt broke; its lease tells");
+        return "lost";
+      })
+      .then((how) => {
+        this.#trace.over(how, this.#result);
+        return how;
+      });
   }
 
   get asking(): boolean {
@@ -142,12 +158,13 @@ class ClaimedAttempt implements Attempt {
     // The key goes with the claim: what is sealed to it is for this attempt alone.
     const asksSecrets = secretRefsOf(adapterConfig).length > 0;
     const askedMs = clock.monotonicMs();
-    const answer = await reports.ask(this.#execution, {
+    const answer = await reports.ask(this.#to(this.#trace.claim), {
       ...this.#claim,
       runnerId,
       ...(asksSecrets ? { sealKey: secrets.sealKey } : {}),
     });
     this.#asking = false;
+    this.#trace.note("answered");
     const answeredSec = (clock.monotonicMs() - askedMs) / 1_000;
     if (answer.kind !== "abandoned") metrics.observe("reveille_runner_claim_seconds", answeredSec);
     if (answer.kind === "abandoned") {
@@ -165,8 +182,10 @@ class ClaimedAttempt implements Attempt {
     failpoint("after-go");
     const execution = this.#execution;
     const log = this.#parts.openLog(execution);
-    const progress = createProgress(reports, execution, this.#claim, clock);
+    const progress = createProgress(reports, this.#to(this.#trace.process), this.#claim, clock);
     const { result, containment } = await this.#execute(token, log, progress);
+    this.#result = result;
+    this.#trace.note("executed");
     failpoint("after-exit");
     const reason = this.#lostBy();
     if (reason) {
@@ -188,14 +207,22 @@ class ClaimedAttempt implements Attempt {
     };
     guard.ran(this.claimId, report);
     failpoint("before-report");
-    await reports.finished(execution, report);
+    await reports.finished(this.#to(this.#trace.report), report);
     failpoint("after-report");
     guard.end(this.claimId);
     return "ran";
   }
 
   async #execute(token: string | null, log: RunLog, telling: Progress): Promise<Executed> {
-    const parts = { ...this.#parts, logger: this.#logger };
+    const parts = {
+      ...this.#parts,
+      logger: this.#logger,
+      inherited: { ...this.#parts.inherited, ...this.#trace.environment },
+      onStart: (spare: boolean) => {
+        this.#trace.note("started");
+        this.#parts.onStart(spare);
+      },
+    };
     const transcript = this.#parts.openTranscript(this.#execution);
     try {
       const granted = { claimId: this.claimId, token };
@@ -225,6 +252,11 @@ class ClaimedAttempt implements Attempt {
     };
   }
 
+  /** Whose mailbox a report goes to, and which trace it belongs to. */
+  #to(traceparent: string | null): Execution & { traceparent: string | null } {
+    return { ...this.#execution, traceparent };
+  }
+
   #lostBy(): LostReason | null {
     const { stop } = this.#line;
     return this.#parts.lostBy() ?? (stop?.kind === "lost" ? stop.reason : null);
@@ -232,7 +264,7 @@ class ClaimedAttempt implements Attempt {
 
   async #lose(reason: LostReason): Promise<AttemptEnd> {
     this.#logger.warn({ reason }, "attempt lost");
-    await this.#parts.reports.lost(this.#execution, { ...this.#claim, reason });
+    await this.#parts.reports.lost(this.#to(this.#trace.report), { ...this.#claim, reason });
     this.#parts.guard.end(this.claimId);
     return "lost";
   }

@@ -6,6 +6,8 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { ConfigError, commonShape, integer, readConfig } from "@reveille/shared/runtime/config";
+import { tracingConfig } from "@reveille/shared/runtime/tracing-config";
+import type { TracingConfig } from "@reveille/shared/runtime/tracing-config";
 import { failpointPattern } from "@reveille/shared/runtime/failpoint";
 import type { RepositorySettings } from "./repository/checkout.js";
 import { isPoolName } from "@reveille/shared/protocol/subjects";
@@ -112,6 +114,7 @@ export interface RunnerConfig {
   natsNkeyFile: string | undefined;
   subjectPrefix: string;
   logLevel: string;
+  tracing: TracingConfig;
   healthHost: string;
   healthPort: number | undefined;
   pool: string;
@@ -180,6 +183,7 @@ export function readRunnerConfig(
     natsNkeyFile: read.NATS_NKEY_FILE,
     subjectPrefix: read.REVEILLE_SUBJECT_PREFIX,
     logLevel: read.REVEILLE_LOG_LEVEL,
+    tracing: tracingConfig(read),
     healthHost: read.REVEILLE_HEALTH_HOST,
     healthPort: read.REVEILLE_HEALTH_PORT,
     pool: read.REVEILLE_RUNNER_POOL,

@@ -252,6 +252,7 @@ class Life implements Incarnation {
       newId: this.#parts.newId,
       failpoint: this.#parts.failpoint,
       metrics: this.#parts.metrics,
+      tracing: this.#parts.tracing,
       files: this.#parts.files,
       inherited: this.#parts.inherited,
       apiUrl: config.apiUrl,

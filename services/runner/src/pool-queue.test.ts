@@ -29,6 +29,8 @@ function pulled(data: Uint8Array): { answers: string[]; runId: string | undefine
     data,
     deliveryCount: 1,
     ackSubject: "",
+    storedAtMs: 0,
+    header: () => undefined,
     ack: () => answers.push("ack"),
     working: () => answers.push("working"),
     nak: (delayMs) => answers.push(`nak ${delayMs}`),

@@ -17,6 +17,8 @@ import { topologyNames } from "@reveille/shared/protocol/topology";
 import { systemClock } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { openTracing } from "@reveille/shared/runtime/open-tracing";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import type { AdapterCatalog } from "./adapters/catalog.js";
 import type { RunnerConfig } from "./config.js";
 import { cut, treesOf } from "./containment/lifeline.js";
@@ -42,6 +44,7 @@ export interface RunnerPorts {
   stored: StoredPublisher;
   logPublisher: StoredPublisher;
   leases: Bucket;
+  tracing: Tracing;
   openQueue: (options: WorkQueueOptions) => WorkQueue;
   /** Makes the consumer of this runner's pool. @throws RuntimeError `BrokerUnavailable` */
   ensurePoolConsumer: () => Promise<void>;
@@ -81,6 +84,7 @@ export async function openPorts(
   const logBus = await connect("runner-logs");
   const keeping = keepRepositories(config.workDir, config.repositories, systemClock, logger);
   const stored = new StoredPublisher(bus);
+  const tracing = await openTracing("runner", config.tracing, logger);
   const logPublisher = new StoredPublisher(logBus, { attemptsMax: logAttemptsMax });
   return {
     clock: systemClock,
@@ -92,6 +96,7 @@ export async function openPorts(
     stored,
     logPublisher,
     leases: await openBucket(bus, topologyNames(config.subjectPrefix).runnerLeases),
+    tracing,
     openQueue: (options) => openWorkQueue(bus, options),
     ensurePoolConsumer: () => ensurePoolConsumer(bus, subjects, config.pool),
     spawnGuard,
@@ -105,6 +110,7 @@ export async function openPorts(
       keeping.cancel();
       stored.close();
       logPublisher.close();
+      await tracing.close();
       await Promise.all([bus.close(), logBus.close()]);
     },
   };

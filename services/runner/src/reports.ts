@@ -14,6 +14,7 @@ import type {
   RunProgress,
   RunStarted,
 } from "@reveille/shared/protocol/execution";
+import { headers } from "@reveille/shared/protocol/headers";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
@@ -22,6 +23,8 @@ type Kind = Answer["report"];
 export interface Addressee {
   companyId: string;
   agentId: string;
+  /** The trace that the report belongs to. */
+  traceparent?: string | null;
 }
 /** The go or no of the actor, or `abandoned`: nobody waits for it any more. `token`: the run's, with a go. */
 export interface GoAnswer {
@@ -56,6 +59,7 @@ const sweepEveryMs = 250;
 interface Open {
   subject: string;
   payload: Uint8Array;
+  headers: Record<string, string> | undefined;
   pauseMs: number;
   /** Infinity while the publisher still tries by itself. */
   nextAt: number;
@@ -114,7 +118,7 @@ class ReportSender implements Reports {
         resolve({ kind, token: kind === "go" ? (token ?? null) : null });
       });
       // Without an acknowledgement of its own: the answer is one, and it costs a third less.
-      this.#bus.publish(entry.subject, entry.payload);
+      this.#bus.publish(entry.subject, entry.payload, entry.headers);
       entry.nextAt = this.#clock.monotonicMs() + resendFirstMs;
     });
   }
@@ -164,6 +168,7 @@ class ReportSender implements Reports {
     const entry: Open = {
       subject: this.#subjects.mailbox(to.companyId, to.agentId, `run.${kind}`),
       payload: encodePayload(report),
+      headers: to.traceparent ? { [headers.traceparent]: to.traceparent } : undefined,
       pauseMs: resendFirstMs,
       nextAt: Infinity,
       kind,
@@ -190,7 +195,8 @@ class ReportSender implements Reports {
   ): Promise<boolean> {
     const entry = this.#add(kind, to, report, answered);
     try {
-      await this.#stored.publish(entry.subject, entry.payload);
+      const { headers: own } = entry;
+      await this.#stored.publish(entry.subject, entry.payload, own ? { headers: own } : {});
       return true;
     } catch (error) {
       if (this.#closed) return false;
@@ -221,7 +227,7 @@ class ReportSender implements Reports {
     const now = this.#clock.monotonicMs();
     for (const entry of this.#open.values()) {
       if (entry.nextAt > now) continue;
-      this.#bus.publish(entry.subject, entry.payload);
+      this.#bus.publish(entry.subject, entry.payload, entry.headers);
       if (entry.kind !== "started") entry.pauseMs = Math.min(entry.pauseMs * 2, resendMaxMs);
       entry.nextAt = now + entry.pauseMs;
     }

@@ -24,6 +24,9 @@ export interface WorkItem {
   readonly deliveryCount: number;
   /** Where answers go: lets another process of the same machine give the item back. */
   readonly ackSubject: string;
+  /** When JetStream stored it, milliseconds since 1970. */
+  readonly storedAtMs: number;
+  header(name: string): string | undefined;
   ack(): void;
   /** Starts `ack_wait` anew. */
   working(): void;
@@ -215,6 +218,8 @@ class LanedQueue implements WorkQueue {
   }
 }
 
+const nsPerMs = 1e6;
+
 function workItem(bus: Bus, message: BusMessage): WorkItem {
   const ackSubject = message.reply;
   const answer = (payload: Uint8Array): void => bus.publish(ackSubject, payload);
@@ -227,6 +232,11 @@ function workItem(bus: Bus, message: BusMessage): WorkItem {
       const tokens = ackSubject.split(".");
       return Number(tokens[tokens.length >= 11 ? 6 : 4]);
     },
+    get storedAtMs() {
+      const tokens = ackSubject.split(".");
+      return Number(tokens[tokens.length >= 11 ? 9 : 7]) / nsPerMs;
+    },
+    header: (name) => message.header(name),
     ack: () => answer(acks.ack),
     working: () => answer(acks.working),
     nak: (delayMs) => answer(nakPayload(delayMs)),

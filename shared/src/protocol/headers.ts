@@ -1,5 +1,7 @@
 /** Names of the NATS headers that Reveille reads or writes. */
 export const headers = {
+  /** On any message: the W3C trace context that it belongs to. */
+  traceparent: "traceparent",
   /** On a wake: where the verdict goes; must lie below the sender's inbox. */
   replyTo: "Reveille-Reply-To",
   /** On a log chunk: its number within (run, attempt), from 0, over all three streams. */

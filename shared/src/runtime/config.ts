@@ -3,6 +3,7 @@
  * its variable and what would be right, and the process ends before it touches anything.
  */
 import { z } from "zod";
+import { tracingShape } from "./tracing-config.js";
 
 /** Raised for a bad environment; the message is complete and for people. */
 export class ConfigError extends Error {
@@ -26,6 +27,7 @@ export const commonShape = {
   REVEILLE_LOG_LEVEL: z
     .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
     .default("info"),
+  ...tracingShape,
   /** Port of /livez, /readyz, /metrics on the service itself; unset: none. */
   REVEILLE_HEALTH_PORT: port.optional(),
   REVEILLE_HEALTH_HOST: z.string().default("127.0.0.1"),

@@ -35,7 +35,8 @@ export async function startHealthServer(
     const path = (request.url ?? "").split("?")[0]!;
     void answer(path).then(([status, text]) => {
       response.writeHead(status, {
-        "content-type": path === healthPaths.metrics ? metricsContentType : "text/plain; charset=utf-8",
+        "content-type":
+          path === healthPaths.metrics ? metricsContentType : "text/plain; charset=utf-8",
       });
       response.end(text);
     });

@@ -87,6 +87,7 @@ export const dispatchEffect = (state: Draft["state"], run: RunState) =>
   ({
     kind: "dispatch",
     pool: run.pool,
+    traceparent: run.traceparent,
     execution: {
       protocol: protocolVersions.newest,
       companyId: state.agent.companyId,

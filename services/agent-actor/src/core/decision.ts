@@ -31,7 +31,7 @@ export type TaskSessionRow = Json & {
 
 export type Effect =
   /** Repeatable: its subject admits one stored copy per (run, attempt), and the go is given once per claim. */
-  | { kind: "dispatch"; pool: string; execution: Execution }
+  | { kind: "dispatch"; pool: string; execution: Execution; traceparent: string | null }
   /** Repeatable: purging what is gone is nothing. */
   | { kind: "withdraw"; pool: string; companyId: string; runId: string; attempt: number }
   /** Repeatable: a runner that already kills goes on killing; one that was told to finish knows it. */

@@ -59,6 +59,8 @@ export interface Delivery {
   atMs: number;
   /** For messages without an id of their own: unique in all generations. */
   idSeed: string;
+  /** The trace that it belongs to (W3C); null: none. Passed on, and nothing is decided by it. */
+  traceparent: string | null;
   /** Where a verdict is wanted, and how it is to be written. */
   replyTo: string | null;
   encoding: Encoding;

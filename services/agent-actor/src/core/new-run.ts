@@ -6,7 +6,14 @@ import type { RunState, WaitState } from "./state.js";
 /** What a wake knows of the run that it leads to; a wake that waited for its issue knows the same. */
 type Cause = Pick<
   WaitState,
-  "runId" | "requestId" | "wakeId" | "source" | "triggerDetail" | "context" | "taskKey"
+  | "runId"
+  | "requestId"
+  | "wakeId"
+  | "source"
+  | "triggerDetail"
+  | "context"
+  | "taskKey"
+  | "traceparent"
 > & {
   issueId: string | null;
   /** A run that tries again: which one, and when. */
@@ -45,6 +52,7 @@ export function addQueuedRun(draft: Draft, cause: Cause): void {
     ...(cause.retry ?? { retryOfRunId: null, retryNumber: 0, notBeforeMs: null }),
     reported: null,
     finishRequested: false,
+    traceparent: cause.traceparent,
   };
   draft.addRun(run);
   draft.announce("heartbeat.run.queued", {

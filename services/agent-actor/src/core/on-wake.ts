@@ -186,6 +186,7 @@ function wakeOnIssue(draft: Draft, wake: Wake, issueId: string): Decision {
     requestedAtMs,
     position: { generation: draft.delivery.generation, sequence: draft.delivery.sequence },
     coalescedCount: 0,
+    traceparent: draft.delivery.traceparent,
   });
   writeRequest(draft, wake, {
     status: "deferred_issue_execution",
@@ -211,6 +212,7 @@ function queueRun(draft: Draft, wake: Wake): Decision {
   const { request } = wake;
   addQueuedRun(draft, {
     ...wake,
+    traceparent: draft.delivery.traceparent,
     source: request.source,
     triggerDetail: request.triggerDetail ?? null,
   });

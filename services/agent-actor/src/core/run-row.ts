@@ -62,6 +62,7 @@ export function newRow(state: AgentState, run: RunState): Json & { id: string } 
     wakeId: run.wakeId,
     generation: run.position.generation,
     streamSeq: run.position.sequence,
+    traceparent: run.traceparent,
     createdAt: isoTime(run.createdAtMs),
   };
 }

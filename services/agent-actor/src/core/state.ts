@@ -119,6 +119,8 @@ export interface RunState {
   reported: Reported | null;
   /** The agent said its final word: its runner is told until the run ends. */
   finishRequested: boolean;
+  /** The trace of its wake. */
+  traceparent: string | null;
 }
 
 /** A wake that was deferred because another agent held its issue. */
@@ -136,6 +138,8 @@ export interface WaitState {
   requestedAtMs: number;
   position: Position;
   coalescedCount: number;
+  /** Its trace, and its run's. */
+  traceparent: string | null;
 }
 
 export interface AgentState {

@@ -58,6 +58,7 @@ export function writeRequest(
       contextSnapshot: columns.status === "deferred_issue_execution" ? wake.context : null,
       generation: delivery.generation,
       streamSeq: delivery.sequence,
+      traceparent: delivery.traceparent,
       createdAt: at,
       updatedAt: at,
     },

@@ -25,7 +25,6 @@ import { deadLetter, invalidWake } from "./dead-letter.js";
 import { decideChain } from "./decide-chain.js";
 import type { ChainContext } from "./decide-chain.js";
 import { readMessage } from "./decode.js";
-import type { Read } from "./decode.js";
 import { readFacts } from "./facts.js";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { IssueLocks } from "./issue-locks.js";
@@ -34,6 +33,7 @@ import { wasApplied } from "./partition.js";
 import type { Partition } from "./partition.js";
 import { RowSet } from "./row-set.js";
 import type { Tally } from "./tally.js";
+import type { TracedItem, Traces } from "./traces.js";
 
 export interface BatchContext {
   clock: Clock;
@@ -48,6 +48,7 @@ export interface BatchContext {
   perform: (effects: readonly Effect[]) => void;
   failpoint: Failpoint;
   tally: Tally;
+  traces: Traces;
 }
 /** What was taken of one partition, in order. */
 export interface Share {
@@ -56,10 +57,8 @@ export interface Share {
 }
 export type BatchOutcome = { kind: "done" } | { kind: "step-down"; reason: string };
 
-interface Item {
+interface Item extends TracedItem {
   partition: Partition;
-  message: StoredMessage;
-  read: Read | { kind: "applied" };
 }
 
 const nsPerMs = 1e6;
@@ -70,15 +69,15 @@ export async function runBatch(
   shares: readonly Share[],
 ): Promise<BatchOutcome> {
   const oldestNs = Math.min(...shares.map(({ messages }) => Number(messages[0]!.timestampNs)));
-  context.tally.taken(context.clock.wallMs() - oldestNs / nsPerMs);
+  const takenMs = context.clock.wallMs();
+  context.tally.taken(takenMs - oldestNs / nsPerMs);
   const items = shares.flatMap(({ partition, messages }) =>
-    messages.map((message): Item => ({
-      partition,
-      message,
-      read: wasApplied(partition.row, message)
-        ? { kind: "applied" }
-        : readMessage(message, partition.row.generation),
-    })),
+    messages.map((message): Item => {
+      const read = wasApplied(partition.row, message)
+        ? ({ kind: "applied" } as const)
+        : readMessage(message, partition.row.generation);
+      return { partition, message, takenMs, ...context.traces.begin(read) };
+    }),
   );
   return runItems(context, items, new Set());
 }
@@ -229,6 +228,12 @@ async function tryItems(
   context.failpoint("after-commit");
   const { verdicts, deadLetters } = rows;
   tally.committed({ verdicts, deadLetters, decisions: chain.notes });
+  const offsetMs = clock.wallMs() - clock.monotonicMs();
+  context.traces.committed(items, chain.notes, {
+    beganMs: beganMs + offsetMs,
+    decidedMs: decidedMs + offsetMs,
+    committedMs: clock.monotonicMs() + offsetMs,
+  });
   // A partition that was given up meanwhile may be read again already, under another epoch: its agents are
   // loaded anew, and what this batch knows of them is old.
   for (const { partition, read } of items) {

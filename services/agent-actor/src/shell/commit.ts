@@ -44,7 +44,7 @@ const names = (text: string): string[] => text.trim().split(/\s+/);
 const wakeKeys =
   names(`id companyId agentId source triggerDetail reason payload status waits coalescedCount
   requestedByActorType requestedByActorId idempotencyKey runId requestedAt claimedAt finishedAt error wakeId partition
-  issueId taskKey contextSnapshot generation streamSeq owesRelease createdAt updatedAt`);
+  issueId taskKey contextSnapshot generation streamSeq owesRelease traceparent createdAt updatedAt`);
 const wakeChanges =
   names(`status waits reason runId claimedAt finishedAt error coalescedCount contextSnapshot
   owesRelease updatedAt`);
@@ -57,7 +57,7 @@ const endKeys =
   logCut logCompressed stdoutExcerpt stderrExcerpt containment`);
 const newRunKeys = names(`id companyId agentId invocationSource triggerDetail wakeupRequestId
   contextSnapshot issueId taskKey partition pool retryOfRunId retryNumber
-  wakeId generation streamSeq createdAt owesRelease`);
+  wakeId generation streamSeq traceparent createdAt owesRelease`);
 const eventKeys = names(
   "companyId runId agentId seq eventType stream level color message payload createdAt",
 );

@@ -22,6 +22,9 @@ import type { TopologyNames } from "@reveille/shared/protocol/topology";
 import { pause, systemClock } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Logger } from "@reveille/shared/runtime/log";
+import { openTracing } from "@reveille/shared/runtime/open-tracing";
+import { tracingConfig } from "@reveille/shared/runtime/tracing-config";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import { keeperIdentity, topologySizes } from "@reveille/shared/runtime/topology-config";
 import type { ActorConfig } from "../config.js";
 import { keepTopology } from "./keeper.js";
@@ -37,6 +40,7 @@ export interface Connections {
   bus: Bus;
   streams: Streams;
   publisher: StoredPublisher;
+  tracing: Tracing;
   issueLocks: Bucket;
   runnerLeases: Bucket;
   keeper: KeeperContext;
@@ -92,6 +96,7 @@ export async function openConnections(
   const keeper = { pool, bus, ...topologyOf, clock, subjects, sizes, loss, hostId, logger };
   await untilTopology(bus, keeper, [names.issueLocks, names.runnerLeases]);
   const publisher = new StoredPublisher(bus);
+  const tracing = await openTracing("agent-actor", tracingConfig(config), logger);
   return {
     subjects,
     names,
@@ -101,11 +106,13 @@ export async function openConnections(
     bus,
     streams,
     publisher,
+    tracing,
     issueLocks: await openBucket(bus, names.issueLocks),
     runnerLeases: await openBucket(bus, names.runnerLeases),
     keeper,
     close: async () => {
       publisher.close();
+      await tracing.close();
       await bus.close();
       if (keeperBus !== bus) await keeperBus.close();
       await Promise.all([pool.end(), leasePool.end()]);

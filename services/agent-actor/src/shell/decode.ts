@@ -26,6 +26,7 @@ import { parseStored } from "@reveille/shared/protocol/subjects";
 import type { StoredAddress } from "@reveille/shared/protocol/subjects";
 import { publicWakeSchema, wakeIdSchema, wakeRequestSchema } from "@reveille/shared/protocol/wake";
 import type { StoredMessage } from "@reveille/shared/nats/partition-reader";
+import { readTraceparent } from "@reveille/shared/runtime/tracing";
 import type { ZodError, ZodType } from "zod";
 import type { Delivery, MailboxMessage } from "../core/delivery.js";
 
@@ -84,6 +85,7 @@ export function readMessage(stored: StoredMessage, cursorGeneration = 0): Read {
     atMs: Number(stored.timestampNs / 1_000_000n),
     // The timestamp too: a wiped stream counts its sequences anew before its generation has moved.
     idSeed: `${address.generation}:${stored.seq}:${stored.timestampNs}`,
+    traceparent: readTraceparent(stored.header(headers.traceparent)),
     replyTo: allowedReply(address.kind, stored.header(headers.replyTo)),
     encoding: "json" as Encoding,
   };

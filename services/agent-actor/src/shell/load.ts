@@ -157,6 +157,7 @@ const runOf = (row: Json): RunState => ({
   notBeforeMs: timeOf(text(row, "not_before")),
   reported: row["reported"] as Reported | null,
   finishRequested: row["finish_requested"] as boolean,
+  traceparent: text(row, "traceparent"),
 });
 
 const waitOf = (row: Json): WaitState => ({
@@ -176,4 +177,5 @@ const waitOf = (row: Json): WaitState => ({
   requestedAtMs: timeOf(text(row, "requested_at"))!,
   position: { generation: row["generation"] as number, sequence: row["stream_seq"] as number },
   coalescedCount: row["coalesced_count"] as number,
+  traceparent: text(row, "traceparent"),
 });

@@ -5,6 +5,7 @@
  */
 import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { EventFrame } from "@reveille/shared/protocol/events";
+import { headers } from "@reveille/shared/protocol/headers";
 import { isoTime } from "@reveille/shared/protocol/time";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { TopologyNames } from "@reveille/shared/protocol/topology";
@@ -15,6 +16,7 @@ import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
 import type { Logger } from "@reveille/shared/runtime/log";
+import type { Tracing } from "@reveille/shared/runtime/tracing";
 import type { Effect } from "../core/decision.js";
 import { needsFacts, withFacts } from "../core/execution-facts.js";
 import { readExecutionFacts } from "./execution-facts.js";
@@ -34,6 +36,7 @@ export interface PerformContext {
   locks: IssueLocks;
   owed: OwedReleases;
   tokens: RunTokens;
+  tracing: Tracing;
   setTimer: (timer: TimerSetting) => void;
   failpoint: Failpoint;
   logger: Logger;
@@ -116,15 +119,38 @@ export class Performer {
     }
   }
 
-  #dispatch({ pool, execution }: Dispatch): Promise<unknown> {
-    const { publisher, subjects } = this.#context;
+  async #dispatch({ pool, execution, traceparent }: Dispatch): Promise<void> {
+    const { clock, publisher, subjects, tracing } = this.#context;
     const subject = subjects.execution(
       pool,
       execution.companyId,
       execution.runId,
       execution.attempt,
     );
-    return publisher.publish(subject, encodePayload(execution), { onlyIfSubjectEmpty: true });
+    const run = traceparent && tracing.named(traceparent, execution.runId);
+    const context = run && tracing.child(run);
+    const startMs = clock.wallMs();
+    const stored = await publisher.publish(subject, encodePayload(execution), {
+      onlyIfSubjectEmpty: true,
+      ...(context ? { headers: { [headers.traceparent]: context } } : {}),
+    });
+    // One that was stored already has its own span; this one never left.
+    if (!context || !stored) return;
+    tracing.record({
+      name: "dispatch",
+      context,
+      parent: run,
+      kind: "producer",
+      startMs,
+      endMs: clock.wallMs(),
+      attributes: {
+        "reveille.run.id": execution.runId,
+        "reveille.attempt": execution.attempt,
+        "reveille.pool": pool,
+        "messaging.system": "nats",
+        "messaging.destination.name": subject,
+      },
+    });
   }
 
   #grant(

@@ -14,6 +14,7 @@ import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import type { Started } from "@reveille/shared/runtime/main";
+import { noTracing } from "@reveille/shared/runtime/tracing";
 import type { SimProcess } from "../machine/process.js";
 import { dial } from "./dial.js";
 import { machineNs, simSpawnGuard } from "./guard-process.js";
@@ -91,6 +92,7 @@ async function simPorts(options: SimRunnerOptions): Promise<RunnerPorts> {
     stored,
     logPublisher: stored,
     leases: bucket(topologyNames(config.subjectPrefix).runnerLeases),
+    tracing: noTracing,
     openQueue,
     ensurePoolConsumer: () => ensurePoolConsumer(subjects, config.pool),
     spawnGuard: simSpawnGuard({ ...options, runner: process }),

@@ -9,6 +9,7 @@ import { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { defaultSizes } from "@reveille/shared/protocol/topology";
 import { pause } from "@reveille/shared/runtime/clock";
 import type { Started } from "@reveille/shared/runtime/main";
+import { noTracing } from "@reveille/shared/runtime/tracing";
 import { SimProcess } from "../machine/process.js";
 import type { SimConnection } from "../nats/sim-nats.js";
 import type { Ground } from "./ground.js";
@@ -100,6 +101,7 @@ export class ActorHost {
       bus,
       streams,
       publisher,
+      tracing: noTracing,
       issueLocks: connection.bucket(names.issueLocks),
       runnerLeases: connection.bucket(names.runnerLeases),
       keeper,

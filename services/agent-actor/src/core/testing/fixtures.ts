@@ -67,6 +67,7 @@ export function deliver(
     sequence,
     atMs: place.atMs ?? startMs + sequence,
     idSeed: `1:${sequence}`,
+    traceparent: null,
     replyTo: place.replyTo ?? null,
     encoding: "json",
   };
@@ -149,6 +150,7 @@ export function runOf(phase: RunPhase, fields: Partial<RunState> = {}): RunState
     notBeforeMs: null,
     reported: null,
     finishRequested: false,
+    traceparent: null,
     ...fields,
   };
 }
@@ -166,6 +168,7 @@ export const waitOf = (issueId: string, fields: Partial<WaitState> = {}): WaitSt
   requestedAtMs: startMs,
   position: { generation: 1, sequence: 2 },
   coalescedCount: 0,
+  traceparent: null,
   ...fields,
 });
 

@@ -27,6 +27,7 @@ import { deadLetterRoutes } from "./routes/dead-letters.js";
 import { healthRoutes, version } from "./routes/health.js";
 import { infrastructureRoutes } from "./routes/infrastructure.js";
 import { checkoutRoutes } from "./routes/issue-checkout.js";
+import { askRoutes } from "./routes/asks.js";
 import { commentRoutes } from "./routes/issue-comments.js";
 import { issueLockRoutes } from "./routes/issue-lock.js";
 import { issueRunRoutes } from "./routes/issue-runs.js";
@@ -55,6 +56,7 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Approvals", issueApprovalRoutes],
   ["Mailboxes", agentMailboxRoutes],
   ["Mailboxes", wakeRoutes],
+  ["Mailboxes", askRoutes],
   ["Mailboxes", wakeRequestRoutes],
   ["Mailboxes", deadLetterRoutes],
   ["Adapters", adapterRoutes],

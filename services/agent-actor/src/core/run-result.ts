@@ -33,11 +33,15 @@ export function mergeReported(result: RunResult, patch: Patch): RunResult {
     provider: result.provider ?? patch.provider,
     model: result.model ?? patch.model,
     billingType: result.billingType ?? patch.billingType,
-    resultJson: result.resultJson ?? patch.resultJson,
+    resultJson: bothOf(patch.resultJson, result.resultJson),
     summary: result.summary ?? patch.summary,
     ...(saysSession(result) ? {} : sessionFieldsOf(patch)),
   };
 }
+
+/** What the agent itself said, and what its adapter saw; the adapter has the last word on a name that both have. */
+const bothOf = (said: Json | null | undefined, seen: Json | null | undefined): Json | null =>
+  said && seen ? { ...said, ...seen } : (seen ?? said ?? null);
 
 type SessionFields = Pick<
   Patch,

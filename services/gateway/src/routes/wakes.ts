@@ -130,7 +130,8 @@ function wakeRequest(body: Wakeup, actor: Activity["actor"]): WakeRequest {
   };
 }
 
-async function tellInvoked(
+/** Writes down, and tells, who caused a run. */
+export async function tellInvoked(
   { db, activity }: Context,
   agent: { id: string; companyId: string },
   run: Record<string, unknown>,
@@ -150,7 +151,7 @@ async function tellInvoked(
 }
 
 /** The actor's no, in HTTP. */
-function rejection({ reason: why, details, wakeId }: Verdict): HttpError {
+export function rejection({ reason: why, details, wakeId }: Verdict): HttpError {
   switch (why) {
     case "agent_not_found":
       return notFound("Agent");

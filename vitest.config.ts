@@ -72,12 +72,20 @@ export default defineConfig({
       // Two at once: each file starts servers of its own, and most of the time waits for them.
       system(
         "system",
-        ["test/src/*.test.ts", "test/src/{contract,gateway,permissions,public,runner,verify}/**/*.test.ts"],
+        [
+          "test/src/*.test.ts",
+          "test/src/{contract,observability,gateway,permissions,public,runner,verify}/**/*.test.ts",
+          "test/src/k8s/started-services.test.ts",
+        ],
         {
           groupOrder: 1,
           maxWorkers: 2,
         },
       ),
+      // The programs of agents themselves, which are large and are got by `npm run agents:test`, the one that sets this.
+      ...(process.env["REVEILLE_AGENTS"] === "1"
+        ? [system("agents", ["test/src/agents/**/*.test.ts"], { groupOrder: 1, maxWorkers: 1 })]
+        : []),
       // Whole systems under faults and load, and recordings in which time matters: alone, or they would measure each other.
       system(
         "cluster",

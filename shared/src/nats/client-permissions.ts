@@ -51,6 +51,7 @@ function publicPermissions(
     ],
     subscribe: [
       grant(`${below}.run.*.log.>`, "logs, live"),
+      grant(`${below}.run.*.transcript`, "what agents do, live"),
       grant(`${below}.event.>`, "what happens"),
       grant(`${inbox}.>`, "verdicts, and answers to its own requests"),
     ],
@@ -89,6 +90,7 @@ export function operatorPermissions(prefix: string): Permissions {
     subscribe: [
       grant(`${prefix}.*.event.>`, "what happens"),
       grant(`${prefix}.*.run.*.log.>`, "logs, live"),
+      grant(`${prefix}.*.run.*.transcript`, "what agents do, live"),
       grant(`${inboxPrefixes.operator}.>`, "answers to its own requests"),
     ],
   };

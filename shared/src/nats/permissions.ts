@@ -192,6 +192,7 @@ function runner(prefix: string, pool: string): Permissions {
         grant(`${prefix}.*.agent.*.run.${kind}`, "reports about its runs"),
       ),
       grant(`${prefix}.*.run.*.log.*`, "what its runs print"),
+      grant(`${prefix}.*.run.*.transcript`, "what its agents do"),
       grant(`${prefix}.*.event.heartbeat.run.log`, "the newest lines, for consoles"),
       grant(`${prefix}.secrets.resolve`, "secrets of a run that it has claimed"),
       grant(`$JS.API.CONSUMER.MSG.NEXT.${consumer}`, "executions of its pool"),

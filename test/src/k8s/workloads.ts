@@ -53,7 +53,7 @@ export function selects(selector: unknown, labels: Fields): boolean {
 function expressed(expression: unknown, labels: Fields): boolean {
   const value = labels[textAt(expression, "key") ?? ""];
   const values = listAt(expression, "values");
-  switch (textAt(expression, "operator")) {
+  switch (textAt(expression, "operator") ?? "") {
     case "In":
       return values.includes(value);
     case "NotIn":

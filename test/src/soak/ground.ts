@@ -13,6 +13,7 @@ import pg from "pg";
 import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
 import { startTestPostgres, type TestPostgres } from "../harness/postgres.js";
 import { startProxy, type Proxy } from "../harness/proxy.js";
+import { heapEnvironment } from "./heap-folder.js";
 
 export const serviceNames: readonly ServiceName[] = ["agent-actor", "gateway", "runner"];
 
@@ -42,6 +43,8 @@ export interface Ground {
   readonly database: pg.Pool;
   readonly bus: NatsBus;
   readonly ownEnds: readonly OwnEnd[];
+  /** Where services leave the size of their live heaps. */
+  readonly heaps: string;
   /** Of every runner that was ever ready. */
   readonly runnerPids: ReadonlySet<number>;
   /** A gateway that lives; undefined: none does. */
@@ -59,14 +62,16 @@ export interface Ground {
  * know a runner's lease.
  */
 const runnerLease = { REVEILLE_RUNNER_LEASE_TTL_MS: "4000" };
-const environment = {
-  "agent-actor": runnerLease,
+const environment = (heaps: string): Record<ServiceName, NodeJS.ProcessEnv> => ({
+  gateway: heapEnvironment(heaps),
+  "agent-actor": { ...heapEnvironment(heaps), ...runnerLease },
   runner: {
+    ...heapEnvironment(heaps),
     ...runnerLease,
     REVEILLE_RUNNER_LEASE_RENEW_MS: "300",
     REVEILLE_RUNNER_GUARD_DEADLINE_MS: "2000",
   },
-};
+});
 /** Sessions of killed services linger until Postgres has noticed. */
 const connectionsMax = "300";
 /** A service whose servers are away ends before it is ready, and a supervisor starts it again. */
@@ -106,6 +111,8 @@ async function assemble(
   cleanups.push(() => nats.stop());
   const postgres = await startTestPostgres({ settings: { max_connections: connectionsMax } });
   cleanups.push(() => postgres.stop());
+  const heaps = join(folder, "heaps");
+  mkdirSync(heaps);
   const dataDir = join(folder, "data");
   mkdirSync(dataDir, { mode: 0o711 });
   cleanups.push(() => cpSync(join(dataDir, "logs"), logs, { recursive: true }));
@@ -128,7 +135,7 @@ async function assemble(
     databaseUrl: postgres.url,
     restart: false,
     logLevel: "warn",
-    env: environment,
+    env: environment(heaps),
   });
   cleanups.push(() => stack.stop());
   const places: Place[] = [];
@@ -160,6 +167,7 @@ async function assemble(
     database,
     bus,
     ownEnds,
+    heaps,
     runnerPids,
     gateway: (choice) => {
       const living = places.filter(

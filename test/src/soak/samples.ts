@@ -4,12 +4,15 @@ import { readdirSync } from "node:fs";
 import { topologyNames } from "@reveille/shared/protocol/topology";
 import { residentBytes } from "../harness/process-usage.js";
 import type { Ground } from "./ground.js";
+import { liveBytes } from "./heap-folder.js";
 
 export interface ProcessSample {
   /** `runner-0`, `nats`, `postgres`: the place, whatever process stands there. */
   place: string;
   pid: number;
   rssMb: number;
+  /** Live after its last collection; absent: of a server, or not yet known. */
+  heapMb?: number;
   descriptors: number;
 }
 export interface Sample {
@@ -62,15 +65,19 @@ async function sampleOf(ground: Ground): Promise<Sample> {
   const found = await Promise.all([totalsOfNats(ground), totalsOfPostgres(ground)]);
   return {
     at: Date.now(),
-    processes: pids.flatMap(({ place, pid }) => (pid ? processSample(place, pid) : [])),
+    processes: pids.flatMap(({ place, pid }) =>
+      pid ? processSample(place, pid, ground.heaps) : [],
+    ),
     totals: { ...found[0], ...found[1], ...totalsOfMachine(ground) },
   };
 }
 
-function processSample(place: string, pid: number): ProcessSample[] {
+function processSample(place: string, pid: number, heaps: string): ProcessSample[] {
   try {
     const descriptors = readdirSync(`/proc/${pid}/fd`).length;
-    return [{ place, pid, rssMb: residentBytes(pid) / megabyte, descriptors }];
+    const live = liveBytes(heaps, pid);
+    const heap = live === undefined ? {} : { heapMb: live / megabyte };
+    return [{ place, pid, rssMb: residentBytes(pid) / megabyte, descriptors, ...heap }];
   } catch {
     return []; // it has ended meanwhile
   }

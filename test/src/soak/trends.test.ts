@@ -19,10 +19,10 @@ test("a slope is the least squares of its points", () => {
 
 test("growth after the warm-up is a trend, growth within it is none", () => {
   const leak = trendsOf(samplesOf(20, (age) => 80 + 2 * age));
-  expect(leak.find(({ unit }) => unit === "MB")).toMatchObject({ judged: true });
-  expect(leak.find(({ unit }) => unit === "MB")!.slope).toBeCloseTo(2);
+  expect(leak.find(({ unit }) => unit === "MB resident")).toMatchObject({ judged: true });
+  expect(leak.find(({ unit }) => unit === "MB resident")!.slope).toBeCloseTo(2);
   const warm = trendsOf(samplesOf(20, (age) => 80 + 10 * Math.min(age, 4)));
-  expect(warm.find(({ unit }) => unit === "MB")!.slope).toBeCloseTo(0);
+  expect(warm.find(({ unit }) => unit === "MB resident")!.slope).toBeCloseTo(0);
 });
 
 test("each life of a process is one series, and a short one is not judged", () => {
@@ -31,9 +31,16 @@ test("each life of a process is one series, and a short one is not judged", () =
     ...sample,
     at: sample.at + 10 * minute,
   }));
-  const lives = trendsOf([...first, ...second]).filter(({ unit }) => unit === "MB");
+  const lives = trendsOf([...first, ...second]).filter(({ unit }) => unit === "MB resident");
   expect(lives.map(({ what, judged }) => ({ what, judged }))).toEqual([
     { what: "runner-0 life 1", judged: true },
     { what: "runner-0 life 2", judged: false },
   ]);
+});
+
+test("what comes and goes is no trend, what stays at the quietest moment is one", () => {
+  const breathing = trendsOf(samplesOf(20, (age) => 80 + (age % 1) * (10 + age)));
+  expect(breathing.find(({ unit }) => unit === "MB resident")!.slope).toBeCloseTo(0);
+  const leaking = trendsOf(samplesOf(20, (age) => 80 + (age % 1) * 40 + Math.floor(age)));
+  expect(leaking.find(({ unit }) => unit === "MB resident")!.slope).toBeCloseTo(1);
 });

@@ -1,4 +1,5 @@
 // Owns the trends in samples: the slope of a series after its warm-up, for each life of a process and for the totals of the system. Pure.
+// Of each minute the lowest value counts: load comes and goes, and what is never given back is there at the quietest moment too.
 import type { Sample } from "./samples.js";
 
 export interface Trend {
@@ -25,30 +26,30 @@ const warmUpMs = 60_000;
 const judgedMs = 8 * 60_000;
 
 export function trendsOf(samples: readonly Sample[]): Trend[] {
-  const lives = new Map<string, { place: string; points: Record<"rss" | "fds", Point[]> }>();
+  const lives = new Map<string, { place: string; points: Record<string, Point[]> }>();
   const totals = new Map<string, Point[]>();
   const numbers = new Map<string, number>();
   for (const { at, processes, totals: seen } of samples) {
-    for (const { place, pid, rssMb, descriptors } of processes) {
+    for (const { place, pid, rssMb, heapMb, descriptors } of processes) {
       const key = `${place} ${pid}`;
       let life = lives.get(key);
       if (!life) {
         const number = (numbers.get(place) ?? 0) + 1;
         numbers.set(place, number);
-        life = { place: `${place} life ${number}`, points: { rss: [], fds: [] } };
+        life = { place: `${place} life ${number}`, points: {} };
         lives.set(key, life);
       }
-      life.points.rss.push({ at, value: rssMb });
-      life.points.fds.push({ at, value: descriptors });
+      const values = { "MB live": heapMb, "MB resident": rssMb, descriptors };
+      for (const [unit, value] of Object.entries(values))
+        if (value !== undefined) (life.points[unit] ??= []).push({ at, value });
     }
     for (const [name, value] of Object.entries(seen))
       totals.set(name, [...(totals.get(name) ?? []), { at, value }]);
   }
   return [
-    ...[...lives.values()].flatMap(({ place, points }) => [
-      ...trendOf(place, "MB", points.rss),
-      ...trendOf(place, "descriptors", points.fds),
-    ]),
+    ...[...lives.values()].flatMap(({ place, points }) =>
+      Object.entries(points).flatMap(([unit, of]) => trendOf(place, unit, of)),
+    ),
     ...[...totals].flatMap(([name, points]) => trendOf("system", name, points)),
   ];
 }
@@ -57,7 +58,7 @@ function trendOf(what: string, unit: string, points: readonly Point[]): Trend[] 
   if (points.length < 2) return [];
   const lengthMs = points.at(-1)!.at - points[0]!.at;
   const from = points[0]!.at + Math.max(warmUpMs, lengthMs * warmUpShare);
-  const kept = points.filter(({ at }) => at >= from);
+  const kept = lowest(points.filter(({ at }) => at >= from));
   if (kept.length < 3) return [];
   return [
     {
@@ -70,6 +71,17 @@ function trendOf(what: string, unit: string, points: readonly Point[]): Trend[] 
       judged: lengthMs >= judgedMs,
     },
   ];
+}
+
+/** The lowest point of each minute. */
+function lowest(points: readonly Point[]): Point[] {
+  const minutes = new Map<number, Point>();
+  for (const point of points) {
+    const minute = Math.floor((point.at - points[0]!.at) / 60_000);
+    const low = minutes.get(minute);
+    if (!low || point.value < low.value) minutes.set(minute, point);
+  }
+  return [...minutes.values()];
 }
 
 /** Least squares, per ms. */

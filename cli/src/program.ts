@@ -9,6 +9,7 @@ import { registerAdministration } from "./commands/administration.js";
 import { registerDoctor } from "./commands/doctor.js";
 import { registerDeadLetters } from "./commands/dead-letters.js";
 import { registerLists } from "./commands/lists.js";
+import { registerNatsCredentials } from "./commands/nats-credentials.js";
 import { registerRunsAtWork } from "./commands/runs-at-work.js";
 import { registerVerify } from "./commands/verify.js";
 import { registerWaiting } from "./commands/waiting.js";
@@ -83,6 +84,7 @@ function createProgram(action: Action): Command {
   registerWaiting(program, action);
   registerDoctor(program, action);
   registerVerify(program, action);
+  registerNatsCredentials(program, action);
   inheritExit(program);
   return program;
 }

@@ -58,5 +58,4 @@ const lines = (grants: readonly Grant[]): string =>
 /** A quoted string of the server's format, in which a backslash escapes as in JSON. */
 export const quote = (text: string): string => JSON.stringify(text);
 
-const indent = (text: string, by: number): string =>
-  text.replaceAll(/^(?=.)/gm, " ".repeat(by));
+const indent = (text: string, by: number): string => text.replaceAll(/^(?=.)/gm, " ".repeat(by));

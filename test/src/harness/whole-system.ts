@@ -49,7 +49,8 @@ export async function startWholeSystem({
     restart: false,
     ...options,
     // On a test's own server too each service is its own user, as in an installation.
-    ...(natsUrl ? { natsUrl, natsUrlOf: (user: string) => userUrl(natsUrl, user) } : {}),
+    ...(natsUrl === undefined ? {} : { natsUrl }),
+    ...(natsUrl?.includes("@") ? { natsUrlOf: (user: string) => userUrl(natsUrl, user) } : {}),
     // What a route answers is compared with what it declares.
     env: { ...options.env, gateway: { REVEILLE_CHECK_ANSWERS: "1", ...options.env?.gateway } },
     dataDir,

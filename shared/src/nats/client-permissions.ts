@@ -24,7 +24,6 @@ export const clientPermissions = (prefix: string): Permissions => {
     publish: [
       ...all.publish,
       grant("$JS.API.STREAM.NAMES", "clients that look for the stream of a subject"),
-      grant(`$JS.API.STREAM.INFO.${logs}`, "the `nats` command, before it reads"),
       grant(`$JS.API.DIRECT.GET.${logs}.>`, "the newest line of a run"),
       grant(`$JS.ACK.${logs}.>`, "clients that acknowledge what they read"),
     ],
@@ -42,6 +41,10 @@ function publicPermissions(
     publish: [
       grant(`${below}.agent.*.wake`, "wakes"),
       grant("$JS.API.INFO", "clients that ask whether JetStream is there"),
+      grant(
+        `$JS.API.STREAM.INFO.${logs}`,
+        "clients that look at the stream before they read it in order",
+      ),
       ...readLogs(logs, companyId === undefined ? prefix : below, "logs again"),
       // Replays at full speed: the server asks whether its reader keeps up.
       grant(

@@ -118,7 +118,7 @@ function gateway(prefix: string): Permissions {
 }
 
 function agentActor(prefix: string): Permissions {
-  const { mailbox, exec, issueLocks, runnerLeases } = topologyNames(prefix);
+  const { mailbox, exec, logs, issueLocks, runnerLeases } = topologyNames(prefix);
   return {
     publish: [
       grant(`${prefix}.*.agent.*.timer`, "timers that came due"),
@@ -142,7 +142,8 @@ function agentActor(prefix: string): Permissions {
       grant(`$JS.API.CONSUMER.INFO.${mailbox}.*`, "the reader that it made"),
       grant(`$JS.API.CONSUMER.MSG.NEXT.${mailbox}.*`, "messages of its partitions"),
       grant(`$JS.API.CONSUMER.DELETE.${mailbox}.*`, "readers of partitions that it gave up"),
-      grant(`$JS.API.STREAM.INFO.${exec}`, "how full it is, for its metrics"),
+      grant(`$JS.API.STREAM.INFO.${exec}`, "how full it is, for metrics"),
+      grant(`$JS.API.STREAM.INFO.${logs}`, "how full it is, for metrics"),
       grant(`$JS.API.STREAM.PURGE.${mailbox}`, "what lies behind a cursor"),
       grant(`$JS.API.STREAM.PURGE.${exec}`, "an execution that is withdrawn"),
       ...readBucket(issueLocks, "locks of issues"),

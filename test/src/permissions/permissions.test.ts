@@ -81,6 +81,7 @@ const rules: Record<string, Rule> = {
       `$JS.API.CONSUMER.CREATE.LOGS.mine.rv.${ours}.run.${run}.log.>`,
       "$JS.API.CONSUMER.MSG.NEXT.LOGS.mine",
       "$JS.API.CONSUMER.DELETE.LOGS.mine",
+      "$JS.API.STREAM.INFO.LOGS",
     ],
     no: [
       "$JS.API.CONSUMER.CREATE.LOGS",
@@ -91,7 +92,8 @@ const rules: Record<string, Rule> = {
       `$JS.API.CONSUMER.CREATE.MAILBOX.mine.rv.${ours}.agent.>`,
       "$JS.API.CONSUMER.LIST.LOGS",
       "$JS.API.CONSUMER.NAMES.LOGS",
-      "$JS.API.STREAM.INFO.LOGS",
+      "$JS.API.STREAM.NAMES",
+      "$JS.API.STREAM.INFO.MAILBOX",
       "$JS.API.STREAM.MSG.GET.LOGS",
       "$JS.API.DIRECT.GET.LOGS",
       "$JS.API.CONSUMER.MSG.NEXT.MAILBOX.mine",

@@ -108,6 +108,7 @@ test("an issue's lock, a secret, a look at the adapters, the runners and the inf
   expect(tried.body).toMatchObject({ status: "pass" });
   for (const path of ["/partitions", "/runners", "/pools", "/adapters"])
     expect([path, (await system.call("GET", path)).status]).toEqual([path, 200]);
+  expect((await fetch(`${system.http}/metrics`)).status).toBe(200);
 });
 
 test("the operator's commands", async () => {

@@ -31,6 +31,7 @@ import { createLiveEvents } from "./live-events.js";
 import { createLogFollower } from "./log-follower.js";
 import { createLogReader } from "./log-reader.js";
 import { logSocket } from "./log-socket.js";
+import { transcriptSocket } from "./transcript-socket.js";
 import { createMailboxCommands } from "./mailbox-commands.js";
 import { createMailboxGauge } from "./mailbox-gauge.js";
 import { createOpenStreams } from "./open-streams.js";
@@ -165,7 +166,7 @@ async function serve(
   const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics, tracing });
   const socket = serveSockets({
     server: app.server,
-    routes: [eventsSocket(context), logSocket(context)],
+    routes: [eventsSocket(context), logSocket(context), transcriptSocket(context)],
     authenticate,
     mode,
     logger,

@@ -69,4 +69,17 @@ export const socketPaths = {
       "x-websocket": true,
     },
   },
+  "/api/heartbeat-runs/{runId}/transcript/ws": {
+    get: {
+      operationId: "getApiHeartbeatRunsRunIdTranscriptWs",
+      tags: ["Runs"],
+      summary: "What a run's agent does, from now on, over WebSocket",
+      description:
+        "First `{event: listening}`, then frames `{event: entries, data: {attempt, first, at, entries}}` and at last `{event: end, data}` with the " +
+        "run's end; then the connection closes. Entries are told, not kept; `first` is the number of the first one in its attempt.",
+      parameters: [parameter("path", "runId", "The run", uuid), token],
+      responses: { "101": { description: "The connection is a WebSocket now" }, ...refusals },
+      "x-websocket": true,
+    },
+  },
 };

@@ -3,6 +3,7 @@
  * stumble over. Needs no runner, no NATS and no test framework.
  */
 import { runResultSchema } from "@reveille/shared/protocol/execution";
+import { boundedEntry, transcriptEntrySchema } from "@reveille/shared/protocol/transcript";
 import { environmentCheckSchema } from "@reveille/shared/protocol/probe";
 import type { Adapter, Json } from "./adapter.js";
 import { startTrial } from "./adapter-trial.js";
@@ -85,11 +86,15 @@ function runFaults(adapter: Adapter, trial: Trial, answer: unknown): string[] {
   if (trial.alive) faults.push("it answered before its process had ended");
   if (adapter.starts === "nothing" && trial.launchCount > 0)
     faults.push('`starts` is "nothing", and it launched a process');
-  const told = JSON.stringify([trial.invocations, trial.warnings, trial.written, answer ?? null]);
+  const { invocations, warnings, written, transcript } = trial;
+  const told = JSON.stringify([invocations, warnings, written, answer ?? null]);
   if (told.includes(trial.secret)) faults.push("the run's token was told or logged");
   for (const { usage, costUsd } of trial.reports)
     if (!resultSchema.safeParse({ usage, costUsd }).success)
       faults.push("a report of usage is not one");
+  for (const entry of transcript)
+    if (!transcriptEntrySchema.safeParse(boundedEntry(entry)).success)
+      faults.push("an entry of the transcript is not one");
   return faults;
 }
 

@@ -113,6 +113,7 @@ function gateway(prefix: string): Permissions {
         "events for sockets, one subscription for each company that is watched",
       ),
       grant(`${prefix}.*.run.*.log.>`, "logs that are followed live"),
+      grant(`${prefix}.*.run.*.transcript`, "transcripts that are followed"),
     ],
   };
 }

@@ -222,6 +222,7 @@ test("no socket opens for a foreign credential", async () => {
     for (const path of [
       `/api/companies/${own["companyId"]}/events/ws`,
       `/api/heartbeat-runs/${own["runId"]}/log/ws`,
+      `/api/heartbeat-runs/${own["runId"]}/transcript/ws`,
     ]) {
       const socket = new WebSocket(`${base}${path}?token=${token}`);
       const status = await new Promise((resolve) => {

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import type { AdapterResult, AdapterSession, Json } from "../adapter.js";
+import type { AdapterContext, AdapterResult, AdapterSession, Json } from "../adapter.js";
 import { startTrial } from "../adapter-trial.js";
 import { claudeAdapter } from "./claude/claude.js";
 import { codexAdapter } from "./codex/codex.js";
@@ -167,7 +167,7 @@ describe("claude_local", () => {
     expect(result.clearSession).toBeUndefined();
   });
 
-  test("a failure has its code, keeps the session and says who is to mend it", async () => {
+  test("a failure has its code, its time, and keeps the session", async () => {
     const { path } = standIn("claude", "unified-reset-oauth");
     const { result } = await run("claude", { command: path });
     expect(result).toMatchObject({
@@ -243,6 +243,27 @@ describe("codex_local", () => {
     expect(calls()).toHaveLength(2);
     expect(result).toMatchObject({ exitCode: 0, summary: "Hello from the fake model" });
   });
+});
+
+test("codex waits for a network without end: after two minutes it is ended", async () => {
+  const path = join(scratch, "waits");
+  const fixture = new URL("./codex/fixtures/refused.ndjson", import.meta.url).pathname;
+  writeFileSync(path, `#!/bin/sh\ncat ${fixture}\nexec sleep 60\n`);
+  chmodSync(path, 0o755);
+  const trial = startTrial(codexAdapter, { command: path });
+  let nowMs = 0;
+  // Each look at the clock is a minute later.
+  const context = Object.create(trial.context, { nowMs: { value: () => (nowMs += 60_000) } });
+  try {
+    const result = await codexAdapter.execute(context as AdapterContext);
+    expect(result).toMatchObject({
+      signal: "SIGTERM",
+      errorCode: "codex_upstream_unavailable",
+      transient: true,
+    });
+  } finally {
+    trial.end();
+  }
 });
 
 describe("what is wrong is said by the field's name, before anything starts", () => {

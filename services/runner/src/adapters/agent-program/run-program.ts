@@ -134,8 +134,9 @@ function listenTo(context: AdapterContext, reader: StreamReader, enough: AbortCo
     const used = JSON.stringify(reader.used);
     if (used !== told && used !== "{}") context.report(reader.used);
     told = used;
+    const nowMs = context.nowMs();
     if (reader.waitingCount === 0) waitsSinceMs = null;
-    else if (context.nowMs() - (waitsSinceMs ??= context.nowMs()) >= waitingMsMax) enough.abort();
+    else if (nowMs - (waitsSinceMs ??= nowMs) >= waitingMsMax) enough.abort();
   });
 }
 

@@ -58,6 +58,14 @@ export const surroundingsFaults: Faults = {
       ),
     },
     {
+      what: "a server that lets no runner in",
+      said: /StatefulSet\/nats does not let Deployment\/reveille-runner in on 4222/,
+      of: "dev",
+      plant: set("NetworkPolicy/nats", ["spec", "ingress", 0, "from", 0, "podSelector"], {
+        matchLabels: { "app.kubernetes.io/component": "gateway" },
+      }),
+    },
+    {
       what: "nobody reaches NATS",
       said: /cannot reach NATS/,
       plant: without("NetworkPolicy/reveille-nats"),

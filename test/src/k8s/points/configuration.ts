@@ -6,8 +6,8 @@ import type { Point } from "../point.js";
 import { kindOf, nameOf, ofKind, titleOf, type Rendering } from "../rendering.js";
 import { environmentOf, workloadsOf, type Workload } from "../workloads.js";
 
-/** Not read by our configuration: those of Node, of the system, and the standard ones of tracing. */
-const ofThePlatform = /^(NODE_OPTIONS|TZ|OTEL_[A-Z_]+)$/;
+/** Read by Node and the system, not by our configuration. */
+const ofThePlatform = /^(NODE_OPTIONS|TZ)$/;
 
 /** Values in place of what only a cluster has, such that the code takes them. */
 const samples: Readonly<Record<string, string>> = {

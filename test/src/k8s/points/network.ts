@@ -88,6 +88,44 @@ function needFaults(rendering: Rendering, workload: Workload): string[] {
     : unmet;
 }
 
+/** Does a rule let this pod of the same namespace in? */
+const admits = (rule: unknown, client: Workload): boolean => {
+  const peers = listAt(rule, "from");
+  return (
+    peers.length === 0 ||
+    peers.some((peer) => {
+      const pods = at(peer, "podSelector");
+      return pods !== undefined && selects(pods, podLabels(client));
+    })
+  );
+};
+
+/** Servers among what is rendered: each of their clients has to be let in on their side too. */
+function admissionFaults(rendering: Rendering, client: Workload): string[] {
+  const { component, title } = client;
+  const servers = workloadsOf(rendering).flatMap((server) =>
+    server.containers.flatMap((container) =>
+      listAt(container, "ports").map((port) => ({
+        server,
+        port: textAt(port, "containerPort") ?? "",
+        name: textAt(port, "name") ?? "",
+      })),
+    ),
+  );
+  return needs
+    .filter(
+      ({ components, direction }) => direction === "Egress" && components.includes(component ?? ""),
+    )
+    .flatMap(({ ports }) => servers.filter(({ port }) => ports.includes(port)))
+    .filter(
+      ({ server, port, name }) =>
+        !rulesFor(rendering, server, "Ingress").some(
+          (rule) => opens(rule, "TCP", [port, name]) && admits(rule, client),
+        ),
+    )
+    .map(({ server, port }) => `${server.title} does not let ${title} in on ${port}`);
+}
+
 /** Who a rule lets in: namespaces by name; null: others too. */
 function namespacesOf(rule: unknown): (string | undefined)[] | null {
   const peers = listAt(rule, "from");
@@ -139,7 +177,11 @@ export const networkPoints: readonly Point[] = [
   {
     number: 24,
     title: "each may reach what it needs, and a runner no database",
-    check: (rendering) => workloadsOf(rendering).flatMap((one) => needFaults(rendering, one)),
+    check: (rendering) =>
+      workloadsOf(rendering).flatMap((one) => [
+        ...needFaults(rendering, one),
+        ...admissionFaults(rendering, one),
+      ]),
   },
   {
     number: 25,

@@ -17,8 +17,12 @@ COPY deploy/local/package.json /deploy/local/
 COPY test/package.json /test/
 COPY bench/package.json /bench/
 
+# The npm that Node 20 brings (10.8) takes this lock file for incomplete: it misses optional peers that nothing here uses.
+FROM ${NODE_IMAGE} AS npm
+RUN --mount=type=cache,target=/root/.npm npm install --global --no-audit --no-fund npm@11.19.1
+
 # The compiled packages, without their sources.
-FROM ${NODE_IMAGE} AS build
+FROM npm AS build
 WORKDIR /app
 COPY --from=manifests / ./
 RUN --mount=type=cache,target=/root/.npm npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
@@ -33,7 +37,7 @@ RUN find shared services cli -type f -path '*/dist/*' ! -name '*.js' -delete \
   && find shared services cli -maxdepth 2 -type f \( -name 'tsconfig*.json' -o -name 'drizzle.config.ts' \) -delete
 
 # What each service imports and nothing else; declarations and source maps are for editors.
-FROM ${NODE_IMAGE} AS dependencies
+FROM npm AS dependencies
 WORKDIR /app
 COPY --from=manifests / ./
 

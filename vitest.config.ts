@@ -51,7 +51,7 @@ export default defineConfig({
             "services/*/src/**/*.test.ts",
             "deploy/local/src/**/*.test.ts",
             "test/src/{behaviour,soak}/**/*.test.ts",
-            "test/src/images/rules.test.ts",
+            "test/src/images/{layout,rules}.test.ts",
             "test/src/faults/{matrix,command-record}.test.ts",
             "test/src/k8s/points.test.ts",
           ],
@@ -76,6 +76,7 @@ export default defineConfig({
           "test/src/*.test.ts",
           "test/src/{contract,observability,gateway,permissions,public,runner,verify}/**/*.test.ts",
           "test/src/k8s/started-services.test.ts",
+          "test/src/images/images.test.ts",
         ],
         {
           groupOrder: 1,

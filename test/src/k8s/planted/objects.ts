@@ -88,6 +88,11 @@ export const objectsFaults: Faults = {
       ),
     },
     {
+      what: "a scraper of a port that nobody has",
+      said: /ServiceMonitor\/reveille-gateway finds no port metrics/,
+      plant: set("ServiceMonitor/reveille-gateway", ["spec", "endpoints", 0, "port"], "metrics"),
+    },
+    {
       what: "a policy that finds nobody",
       said: /NetworkPolicy\/reveille-gateway selects no pod/,
       plant: set(

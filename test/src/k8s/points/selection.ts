@@ -1,7 +1,8 @@
 // Points 6 to 10: who finds whom. A selector that matches nothing is valid everywhere and useless.
 import { at, isFields, listAt, numberAt, textAt, type Fields } from "../look.js";
+import type { Facts } from "../facts.js";
 import type { Point } from "../point.js";
-import { kindOf, nameOf, ofKind, titleOf, type Rendering } from "../rendering.js";
+import { kindOf, labelsOf, nameOf, ofKind, titleOf, type Rendering } from "../rendering.js";
 import { podLabels, selects, workloadsOf } from "../workloads.js";
 
 const isEmpty = (selector: unknown): boolean =>
@@ -23,6 +24,33 @@ function selectorsOf(object: Fields): [what: string, selector: unknown][] {
         at(one, "labelSelector"),
       ]);
   }
+}
+
+/** Scrapers find Services, or pods, and a port by its name. */
+function monitorFaults(rendering: Rendering, facts: Facts): string[] {
+  return ofKind(rendering, "ServiceMonitor", "PodMonitor").flatMap((monitor) => {
+    const byService = kindOf(monitor) === "ServiceMonitor";
+    const selector = at(monitor, "spec", "selector");
+    const found = byService
+      ? ofKind(rendering, "Service")
+          .filter((service) => selects(selector, labelsOf(service)))
+          .map((service) => listAt(service, "spec", "ports"))
+      : workloadsOf(rendering)
+          .filter((workload) => selects(selector, podLabels(workload)))
+          .map(({ containers }) => containers.flatMap((container) => listAt(container, "ports")));
+    return listAt(monitor, "spec", byService ? "endpoints" : "podMetricsEndpoints").flatMap(
+      (one) => {
+        const port = textAt(one, "port");
+        const served = found.some((ports) => ports.some((each) => textAt(each, "name") === port));
+        return [
+          ...(served ? [] : [`${titleOf(monitor)} finds no port ${port}`]),
+          ...(textAt(one, "path") === facts.paths.metrics
+            ? []
+            : [`${titleOf(monitor)} asks for ${textAt(one, "path")}`]),
+        ];
+      },
+    );
+  });
 }
 
 /** Replicas as far as the manifests say; a scaler's least number when it has the word. */
@@ -65,13 +93,14 @@ function budgetFaults(rendering: Rendering, budget: Fields): string[] {
 export const selectionPoints: readonly Point[] = [
   {
     number: 6,
-    title: "each selector finds a pod template",
-    check: (rendering) => {
+    title: "each selector finds a pod template, and each scraper its port",
+    check: (rendering, facts) => {
       const pods = workloadsOf(rendering).map(podLabels);
-      return rendering.objects
+      const blind = rendering.objects
         .flatMap(selectorsOf)
         .filter(([, selector]) => !pods.some((labels) => selects(selector, labels)))
         .map(([what]) => `${what} selects no pod`);
+      return [...blind, ...monitorFaults(rendering, facts)];
     },
   },
   {

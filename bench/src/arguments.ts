@@ -1,6 +1,6 @@
 /** The command line of the bench. Pure: words in, options or a complaint out. */
 
-export const scenarioNames = ["latency", "throughput", "logs", "memory", "cost"] as const;
+export const scenarioNames = ["latency", "throughput", "logs", "memory", "cost", "size"] as const;
 export type ScenarioName = (typeof scenarioNames)[number];
 
 export interface BenchArguments {

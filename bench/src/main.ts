@@ -13,10 +13,11 @@ import { cost } from "./scenarios/cost.js";
 import { latency } from "./scenarios/latency.js";
 import { logs } from "./scenarios/logs.js";
 import { memory } from "./scenarios/memory.js";
+import { size } from "./scenarios/size.js";
 import type { Scenario } from "./scenarios/scenario.js";
 import { throughput } from "./scenarios/throughput.js";
 
-const scenarios: Record<ScenarioName, Scenario> = { latency, throughput, logs, memory, cost };
+const scenarios: Record<ScenarioName, Scenario> = { latency, throughput, logs, memory, cost, size };
 const results = fileURLToPath(new URL("../results/", import.meta.url));
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 

@@ -8,6 +8,7 @@ import { registerAccess } from "./commands/access.js";
 import { registerAdministration } from "./commands/administration.js";
 import { registerDoctor } from "./commands/doctor.js";
 import { registerDeadLetters } from "./commands/dead-letters.js";
+import { registerAgentTools } from "./commands/agent-tools.js";
 import { registerLists } from "./commands/lists.js";
 import { registerNatsCredentials } from "./commands/nats-credentials.js";
 import { registerRunsAtWork } from "./commands/runs-at-work.js";
@@ -82,6 +83,7 @@ function createProgram(action: Action): Command {
   registerWake(program, action);
   registerRunsAtWork(program, action);
   registerWaiting(program, action);
+  registerAgentTools(program, action, version());
   registerDoctor(program, action);
   registerVerify(program, action);
   registerNatsCredentials(program, action);

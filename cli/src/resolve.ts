@@ -100,7 +100,12 @@ export async function resolveIssue(
 }
 
 /** Full id, else one of the names (without regard to case), else a unique prefix of an id of 4 or more characters. */
-function pick(kind: string, wanted: string, rows: readonly Row[], names: readonly string[]): Row {
+export function pick(
+  kind: string,
+  wanted: string,
+  rows: readonly Row[],
+  names: readonly string[],
+): Row {
   const folded = wanted.toLowerCase();
   const exact = rows.filter((row) => textOf(row, "id") === folded);
   if (exact[0]) return exact[0];

@@ -80,6 +80,12 @@ const programs: Facts["programs"] = {
     ports: {},
     drainMs: null,
   },
+  admin: {
+    variables: new Set([...Object.keys(databaseShape), "REVEILLE_API_URL"]),
+    read: (env) => readConfig(databaseShape, env),
+    ports: {},
+    drainMs: null,
+  },
   topology: {
     variables: variablesOf(topologyCommandShape),
     read: (env) => readConfig(topologyCommandShape, env),

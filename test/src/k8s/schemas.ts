@@ -14,6 +14,7 @@ import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1/NetworkPol
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1/PodDisruptionBudget";
 import { ConfigMap } from "kubernetes-models/v1/ConfigMap";
 import { Namespace } from "kubernetes-models/v1/Namespace";
+import { Pod } from "kubernetes-models/v1/Pod";
 import { Service } from "kubernetes-models/v1/Service";
 import { ServiceAccount } from "kubernetes-models/v1/ServiceAccount";
 import { isFields, type Fields } from "./look.js";
@@ -30,6 +31,7 @@ const schemas: Readonly<Record<string, Schema>> = {
   Ingress,
   Job,
   Namespace,
+  Pod,
   NetworkPolicy,
   PodDisruptionBudget,
   PodMonitor,

@@ -6,6 +6,8 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
   Deployment: ["spec", "template"],
   StatefulSet: ["spec", "template"],
   Job: ["spec", "template"],
+  // Its own template.
+  Pod: [],
   ScaledJob: ["spec", "jobTargetRef", "template"],
 };
 
@@ -15,9 +17,9 @@ export interface Workload {
   readonly template: Fields;
   readonly pod: Fields;
   readonly containers: readonly Fields[];
-  /** `gateway`, `agent-actor`, `runner`, `migrate`, `topology`; undefined for what is not ours (NATS, Postgres). */
+  /** `gateway`, `agent-actor`, `runner`, `migrate`, `topology`, `admin`; undefined for what is not ours (NATS, Postgres). */
   readonly component: string | undefined;
-  /** True for what serves until it is told to end: not for Jobs. */
+  /** True for what serves until it is told to end: neither Jobs nor the pod for people. */
   readonly serves: boolean;
 }
 
@@ -32,7 +34,7 @@ export function workloadsOf(rendering: Rendering): Workload[] {
       pod,
       containers: listAt(pod, "containers").filter(isFields),
       component: textAt(template, "metadata", "labels", "app.kubernetes.io/component"),
-      serves: kindOf(object) !== "Job",
+      serves: !["Job", "Pod"].includes(kindOf(object)),
     };
   });
 }

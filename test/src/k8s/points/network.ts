@@ -42,7 +42,7 @@ interface Need {
   protocol: string;
   ports: string[];
 }
-const all = ["gateway", "agent-actor", "runner", "migrate", "topology"];
+const all = ["gateway", "agent-actor", "runner", "migrate", "topology", "admin"];
 const needs: readonly Need[] = [
   { what: "DNS", components: all, direction: "Egress", protocol: "UDP", ports: ["53"] },
   { what: "DNS over TCP", components: all, direction: "Egress", protocol: "TCP", ports: ["53"] },
@@ -55,7 +55,7 @@ const needs: readonly Need[] = [
   },
   {
     what: "Postgres",
-    components: ["gateway", "agent-actor", "migrate", "topology"],
+    components: ["gateway", "agent-actor", "migrate", "topology", "admin"],
     direction: "Egress",
     protocol: "TCP",
     ports: ["5432"],

@@ -1,111 +1,44 @@
 // Claude Code and Codex themselves, through a whole system, against a model's service on loopback. Run by `npm run agents:test` alone.
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { connectBus } from "@reveille/shared/nats/bus";
-import type { NatsBus } from "@reveille/shared/nats/bus";
 import { transcriptFrameSchema } from "@reveille/shared/protocol/transcript";
 import type { TranscriptEntry } from "@reveille/shared/protocol/transcript";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../harness/until.js";
-import { runIsOver, startWholeSystem } from "../harness/whole-system.js";
-import type { Row, WholeSystem } from "../harness/whole-system.js";
+import type { Row } from "../harness/whole-system.js";
 import { isAlive } from "../runner/rig.js";
-import { startModelServer } from "./model-server.js";
-import type { Conversation, ModelServer, Step } from "./model-server.js";
+import { overMs, startGround } from "./ground.js";
+import type { Ground, ProgramAgent } from "./ground.js";
+import type { Step } from "./model-server.js";
 import { agentOf, shellCall } from "./programs.js";
 import type { ProgramName } from "./programs.js";
 
-const scratch = mkdtempSync(join(tmpdir(), "reveille-agents-"));
-let system: WholeSystem;
-let model: ModelServer;
-let bus: NatsBus;
-let companyId: string;
-
+let ground: Ground;
 beforeAll(async () => {
-  model = await startModelServer();
-  system = await startWholeSystem({});
-  bus = await connectBus({ url: system.nats, name: "agents-test" });
-  companyId = String((await system.call("POST", "/companies", { name: "Agents" })).body["id"]);
+  ground = await startGround({ REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE: "true" });
 });
-afterAll(async () => {
-  await bus.connection.close();
-  await system.stop();
-  await model.stop();
-  rmSync(scratch, { recursive: true, force: true });
-});
-
-interface Agent {
-  id: string;
-  workspace: string;
-  talk: Conversation;
-  /** Wakes it for the task and resolves to the run, which is not over yet. */
-  wake(taskKey: string): Promise<string>;
-}
-let count = 0;
-
-async function newAgent(
-  program: ProgramName,
-  more: { config?: object; runtimeConfig?: object; env?: object } = {},
-): Promise<Agent> {
-  const name = `${program}-${(count += 1)}`;
-  const home = join(scratch, name);
-  const workspace = join(home, "workspace");
-  mkdirSync(join(home, "codex"), { recursive: true });
-  mkdirSync(workspace);
-  const talk = model.conversation(name);
-  const settings = agentOf(program, talk.url, home);
-  const promptTemplate = "Do the task {{run.taskKey}}.";
-  const env = { ...(settings.adapterConfig["env"] as object), ...more.env };
-  const created = await system.call("POST", `/companies/${companyId}/agents`, {
-    name,
-    ...settings,
-    adapterConfig: {
-      ...settings.adapterConfig,
-      cwd: workspace,
-      promptTemplate,
-      env,
-      ...more.config,
-    },
-    runtimeConfig: more.runtimeConfig ?? {},
-  });
-  if (created.status !== 201) throw new Error(JSON.stringify(created.body));
-  const id = String(created.body["id"]);
-  return {
-    id,
-    workspace,
-    talk,
-    wake: async (taskKey) => {
-      const woken = await system.call("POST", `/agents/${id}/wakeup`, { payload: { taskKey } });
-      if (woken.status !== 202) throw new Error(JSON.stringify(woken.body));
-      return String(woken.body["id"]);
-    },
-  };
-}
-
-/** Long: the programs start cold, beside whatever else this machine does. */
-const overMs = 90_000;
-const over = (runId: string): Promise<Row> => runIsOver(system, runId, overMs);
+afterAll(() => ground.stop());
 
 /** The last request whole: too long to be shown when a test fails. */
-const lastAsked = ({ talk }: Agent): string => JSON.stringify(talk.requests.at(-1)?.body);
+const lastAsked = ({ talk }: ProgramAgent): string => JSON.stringify(talk.requests.at(-1)?.body);
 
 const programs = ["claude", "codex"] as const;
 
 describe.each(programs)("%s", (program) => {
   test("a prompt, a tool call that writes a file, a result with usage; the second wake goes on with it", async () => {
-    const agent = await newAgent(program);
+    const agent = await ground.newAgent(program);
     const entries: TranscriptEntry[] = [];
-    bus.subscribe(`rv.${companyId}.run.*.transcript`, ({ data }) => {
+    ground.bus.subscribe(`rv.${ground.companyId}.run.*.transcript`, ({ data }) => {
       const frame = transcriptFrameSchema.parse(JSON.parse(Buffer.from(data).toString()));
       if (frame.agentId === agent.id) entries.push(...frame.entries);
     });
-    await bus.flush();
+    await ground.bus.flush();
     agent.talk.script(
       { text: "I write it.", tool: shellCall(program, "echo made by an agent > made.txt") },
       { text: "FIRST ANSWER", usage: { input: 150, output: 30, cached: 0 } },
     );
-    const first = await over(await agent.wake("t-1"));
+    const first = await ground.over(await agent.wake("t-1"));
     expect(first).toMatchObject({ status: "succeeded", exitCode: 0, error: null });
     expect(readFileSync(join(agent.workspace, "made.txt"), "utf8")).toBe("made by an agent\n");
     expect(first["usageJson"]).toMatchObject({ inputTokens: 250, outputTokens: 50 });
@@ -119,7 +52,7 @@ describe.each(programs)("%s", (program) => {
       expect(kinds).toContain(kind);
 
     agent.talk.script({ text: "SECOND ANSWER" });
-    const second = await over(await agent.wake("t-1"));
+    const second = await ground.over(await agent.wake("t-1"));
     expect(second).toMatchObject({ status: "succeeded", sessionIdBefore: sessionId });
     expect(second["sessionIdAfter"]).toBe(sessionId);
     // The service saw the earlier turns, and what is counted is of this run alone.
@@ -134,28 +67,84 @@ describe.each(programs)("%s", (program) => {
     }
 
     agent.talk.script({ text: "OF ANOTHER TASK" });
-    const other = await over(await agent.wake("t-2"));
+    const other = await ground.over(await agent.wake("t-2"));
     expect(other["sessionIdAfter"]).not.toBe(sessionId);
     expect(lastAsked(agent).includes("FIRST ANSWER")).toBe(false);
   });
 
+  test("an issue of a project with a repository: it works in a clone, and goes on there", async () => {
+    const git = (cwd: string, ...args: string[]): string =>
+      execFileSync("git", ["-c", "user.name=T", "-c", "user.email=t@t", ...args], {
+        cwd,
+        encoding: "utf8",
+      });
+    const agent = await ground.newAgent(program, {
+      config: { workspaceStrategy: { type: "git_worktree", dirty: "push" } },
+    });
+    const [origin, first] = [join(agent.home, "origin.git"), join(agent.home, "first")];
+    git(agent.home, "init", "-q", "--bare", "-b", "main", origin);
+    git(agent.home, "init", "-q", "-b", "main", first);
+    writeFileSync(join(first, "README.md"), "begun\n");
+    git(first, "add", "-A");
+    git(first, "commit", "-q", "-m", "begin");
+    git(first, "push", "-q", origin, "main");
+    const { call } = ground.system;
+    const company = `/companies/${ground.companyId}`;
+    const project = await call("POST", `${company}/projects`, { name: "Cloned" });
+    const projectId = String(project.body["id"]);
+    const workspace = { name: "repository", repoUrl: `file://${origin}`, repoRef: "main" };
+    const made = await call("POST", `/projects/${projectId}/workspaces`, workspace);
+    expect(made).toMatchObject({ status: 201 });
+    agent.talk.script(
+      { tool: shellCall(program, "echo by an agent >> README.md") },
+      { text: "FIRST ANSWER" },
+    );
+    const issue = { title: "Write", projectId, assigneeAgentId: agent.id, status: "todo" };
+    const created = await call("POST", `${company}/issues`, issue);
+    const issueId = String(created.body["id"]);
+    const runs = async (): Promise<Row[]> => {
+      const { body } = await call("GET", `${company}/heartbeat-runs?agentId=${agent.id}`);
+      return (body as unknown as Row[]).filter(({ status }) => status === "succeeded");
+    };
+    const [run] = await until(
+      "the assignment's run has succeeded",
+      async () => {
+        const found = await runs();
+        return found.length === 1 && found;
+      },
+      { timeoutMs: overMs, describe: () => call("GET", `${company}/heartbeat-runs`) },
+    );
+    const branch = `reveille/issue-${issueId}`;
+    expect(git(origin, "show", `${branch}:README.md`)).toBe("begun\nby an agent\n");
+    agent.talk.script({ text: "SECOND ANSWER" });
+    await call("POST", `/issues/${issueId}/comments`, { body: "And now?" });
+    await until("the comment's run has succeeded", async () => (await runs()).length === 2, {
+      timeoutMs: overMs,
+      describe: () => call("GET", `${company}/heartbeat-runs`),
+    });
+    expect(lastAsked(agent).includes("FIRST ANSWER")).toBe(true);
+    expect((await runs()).map(({ sessionIdAfter }) => sessionIdAfter)).toEqual([
+      run!["sessionIdAfter"],
+      run!["sessionIdAfter"],
+    ]);
+  });
+
   test("a session whose files are gone begins anew, in the same run", async () => {
-    const agent = await newAgent(program);
+    const agent = await ground.newAgent(program);
     agent.talk.script({ text: "FORGOTTEN ANSWER" });
-    const first = await over(await agent.wake("t"));
+    const first = await ground.over(await agent.wake("t"));
     for (const folder of [".claude", "codex/sessions"])
-      rmSync(join(agent.workspace, "..", folder), { recursive: true, force: true });
-    for (const name of codexStateOf(join(agent.workspace, "..", "codex")))
-      rmSync(name, { force: true });
+      rmSync(join(agent.home, folder), { recursive: true, force: true });
+    for (const name of codexStateOf(join(agent.home, "codex"))) rmSync(name, { force: true });
     agent.talk.script({ text: "anew" });
-    const second = await over(await agent.wake("t"));
+    const second = await ground.over(await agent.wake("t"));
     expect(second).toMatchObject({ status: "succeeded" });
     expect(second["sessionIdAfter"]).not.toBe(first["sessionIdAfter"]);
     expect(lastAsked(agent).includes("FORGOTTEN ANSWER")).toBe(false);
   });
 
   test("a cancel in the middle of the stream kills the whole tree", async () => {
-    const agent = await newAgent(program);
+    const agent = await ground.newAgent(program);
     const pidFile = join(agent.workspace, "pid");
     // In a session of its own: Codex ends what is left of a command's process group by itself.
     const command = `setsid sh -c 'echo $$ > ${pidFile}; exec tail -f /dev/null' >/dev/null 2>&1 & sleep 1`;
@@ -170,8 +159,8 @@ describe.each(programs)("%s", (program) => {
     });
     const pid = Number(readFileSync(pidFile, "utf8"));
     expect(isAlive(pid)).toBe(true);
-    await system.call("POST", `/heartbeat-runs/${runId}/cancel`, {});
-    expect(await over(runId)).toMatchObject({ status: "cancelled" });
+    await ground.system.call("POST", `/heartbeat-runs/${runId}/cancel`, {});
+    expect(await ground.over(runId)).toMatchObject({ status: "cancelled" });
     expect(isAlive(pid)).toBe(false);
     await until("the service sees it go", () => agent.talk.requests.at(-1)?.aborted === true);
   });
@@ -203,11 +192,11 @@ describe.each(programs)("%s", (program) => {
     ],
   ])("%s has its own code, and is tried again when it may pass", async (_, step, codes, again) => {
     const retry = { on: ["transient"], max: 1, baseSec: 600, jitter: 0 };
-    const agent = await newAgent(program, { runtimeConfig: { retry } });
+    const agent = await ground.newAgent(program, { runtimeConfig: { retry } });
     agent.talk.script({ ...step, times: 30 });
-    const run = await over(await agent.wake("t"));
+    const run = await ground.over(await agent.wake("t"));
     expect(run).toMatchObject({ status: "failed", errorCode: codes[program] });
-    const queued = await system.database.query(
+    const queued = await ground.system.database.query(
       "select 1 from heartbeat_runs where agent_id = $1 and status = 'queued'",
       [agent.id],
     );
@@ -215,20 +204,20 @@ describe.each(programs)("%s", (program) => {
   });
 
   test("a service that hangs is the limit's to end", async () => {
-    const agent = await newAgent(program, { config: { idleTimeoutSec: 6, graceSec: 2 } });
+    const agent = await ground.newAgent(program, { config: { idleTimeoutSec: 6, graceSec: 2 } });
     agent.talk.script({
       text: "a long answer that never comes to its end",
       broken: "hang",
       times: 9,
     });
-    const run = await over(await agent.wake("t"));
+    const run = await ground.over(await agent.wake("t"));
     expect(run).toMatchObject({ status: "timed_out", errorCode: "idle_timeout" });
   });
 
   test("the environment's test finds the program and its version", async () => {
-    const { adapterType, adapterConfig } = agentOf(program, "http://127.0.0.1:1", scratch);
-    const path = `/companies/${companyId}/adapters/${adapterType}/test-environment`;
-    const { body } = await system.call("POST", path, { adapterConfig });
+    const { adapterType, adapterConfig } = agentOf(program, "http://127.0.0.1:1", ground.scratch);
+    const path = `/companies/${ground.companyId}/adapters/${adapterType}/test-environment`;
+    const { body } = await ground.system.call("POST", path, { adapterConfig });
     const checks = body["checks"] as Row[];
     expect(checks.map(({ code }) => code)).toContain(`${program}_version`);
     expect(checks.some(({ level }) => level === "error")).toBe(false);
@@ -269,11 +258,11 @@ test.each(programs)(
   async (program) => {
     const { refuse, env } = spent[program];
     const retry = { on: ["transient"], max: 1, baseSec: 1, jitter: 0 };
-    const agent = await newAgent(program, { runtimeConfig: { retry }, env });
+    const agent = await ground.newAgent(program, { runtimeConfig: { retry }, env });
     agent.talk.script({ refuse, times: 9 });
-    const run = await over(await agent.wake("t"));
+    const run = await ground.over(await agent.wake("t"));
     expect(run).toMatchObject({ status: "failed", errorCode: `${program}_quota_exhausted` });
-    const { rows } = await system.database.query<{ at: Date }>(
+    const { rows } = await ground.system.database.query<{ at: Date }>(
       "select not_before as at from heartbeat_runs where agent_id = $1 and status = 'queued'",
       [agent.id],
     );

@@ -38,7 +38,7 @@ import { createOpenStreams } from "./open-streams.js";
 import { createOwedWakes } from "./owed-wakes.js";
 import { allRoutes } from "./routes.js";
 import { createRunnerFacts } from "./runner-facts.js";
-import { createRunnerPools } from "./runner-pools.js";
+import { createRunnerPools, warnOfFormerPools } from "./runner-pools.js";
 import { serveSockets } from "./socket-server.js";
 import { registerSystemGauges } from "./system-gauges.js";
 import { createUndecidedWakes } from "./undecided-wakes.js";
@@ -188,6 +188,7 @@ async function serve(
           metrics: () => metrics.text(),
         });
   logger.info({ http, nats: bus.serverVersion }, "gateway listens");
+  void warnOfFormerPools(context.runnerPools, logger);
   let stopped: Promise<void> | undefined;
   const stop = async (deadlineMs: number): Promise<void> => {
     draining = true;

@@ -8,6 +8,7 @@ import {
   defaultPool,
   runnerChoiceSchema,
 } from "@reveille/shared/protocol/runner-pools";
+import type { Logger } from "@reveille/shared/runtime/log";
 import { z } from "zod";
 import { HttpError, validationError } from "./errors.js";
 import type { ReadRunners, RunnerFacts } from "./runner-facts.js";
@@ -96,6 +97,20 @@ export function createRunnerPools(
         (await runners()).filter((runner) => runner.pool === pool),
       ),
   };
+}
+
+/** Says, once at the start, where work waits that nobody will take: the list was changed, or a pool renamed. Never rejects. */
+export async function warnOfFormerPools(pools: RunnerPools, logger: Logger): Promise<void> {
+  try {
+    for (const { pool, configured, demand } of await pools.overview())
+      if (!configured && demand > 0)
+        logger.warn(
+          { pool, runs: demand },
+          "runs are in a pool that REVEILLE_RUNNER_POOLS does not name: it was taken away or renamed, and its consumer stays",
+        );
+  } catch (error) {
+    logger.debug({ err: error }, "the pools could not be looked at");
+  }
 }
 
 /** Slots that still take work. */

@@ -7,6 +7,7 @@ import { ago, formatTable, orDash, paintStatus } from "../output.js";
 import { agentsOf, companiesFor, resolveAgent, resolveCompany, resolveRun } from "../resolve.js";
 import { details, runsTable, shortId } from "../run-view.js";
 import type { Action } from "../action.js";
+import { registerAgentTest } from "./agent-test.js";
 
 /** Statuses that a run can have; `--status` names one. */
 const runStatuses = ["queued", "running", "succeeded", "failed", "cancelled", "timed_out"];
@@ -40,6 +41,7 @@ function registerAgents(program: Command, action: Action): void {
         show(context, await resolveAgent(context.api, args[0]!, context.options.company)),
       ),
     );
+  registerAgentTest(agents, action);
   agents
     .command("create <name>")
     .description("create an agent that runs a program")

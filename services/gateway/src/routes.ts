@@ -8,6 +8,7 @@ import { activityRoutes } from "./routes/activity.js";
 import { agentCommandRoutes } from "./routes/agent-commands.js";
 import { agentKeyRoutes } from "./routes/agent-keys.js";
 import { agentMailboxRoutes } from "./routes/agent-mailbox.js";
+import { agentTestRoutes } from "./routes/agent-tests.js";
 import { agentStateRoutes } from "./routes/agent-state.js";
 import { agentRoutes } from "./routes/agents.js";
 import { boardTokenRoutes } from "./routes/board-tokens.js";
@@ -60,6 +61,7 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Mailboxes", wakeRequestRoutes],
   ["Mailboxes", deadLetterRoutes],
   ["Adapters", adapterRoutes],
+  ["Adapters", agentTestRoutes],
   ["Costs", budgetRoutes],
   ["Costs", costEventRoutes],
   ["Costs", costRoutes],

@@ -15,12 +15,18 @@ import type { AdapterCatalog } from "./adapters/catalog.js";
 import { readLimits } from "./adapters/limits.js";
 import { configFault, describeAdapter } from "./adapters/shape.js";
 import type { RunnerConfig } from "./config.js";
+import type { RunFiles } from "./run-files.js";
+import { checkWorkspaces } from "./workspace/workspace-checks.js";
 
 export interface ProbeParts {
   clock: Clock;
   bus: Bus;
   subjects: Subjects;
-  config: Pick<RunnerConfig, "pool" | "timeoutSecDefault" | "idleTimeoutSecDefault">;
+  config: Pick<
+    RunnerConfig,
+    "pool" | "timeoutSecDefault" | "idleTimeoutSecDefault" | "repositories"
+  >;
+  files: Pick<RunFiles, "findCommand">;
   adapters: AdapterCatalog;
   inherited: Readonly<Record<string, string>>;
   logger: Logger;
@@ -85,20 +91,29 @@ async function ask(parts: ProbeParts, data: Uint8Array): Promise<ProbeAnswer> {
 }
 
 async function testAdapter(
-  { clock, inherited: env, config }: ProbeParts,
+  { clock, inherited: env, config, files }: ProbeParts,
   adapter: Adapter,
-  { companyId, adapterConfig }: Extract<ProbeRequest, { kind: "test" }>,
+  { companyId, adapterConfig, workspaces }: Extract<ProbeRequest, { kind: "test" }>,
 ): Promise<EnvironmentTest> {
   const { timeoutSecDefault: timeoutSec, idleTimeoutSecDefault: idleTimeoutSec } = config;
   const given = withoutSecrets(adapterConfig);
-  const checks = await checksOf(clock, adapter, { companyId, config: given, env });
+  const git = files.findCommand("git", "/", env["PATH"] ?? "");
+  const place = { clock, settings: config.repositories, git, inherited: process.env };
+  const [checks, found] = await Promise.all([
+    checksOf(clock, adapter, { companyId, config: given, env }),
+    workspaces === undefined || adapter.starts === "nothing"
+      ? []
+      : checkWorkspaces(place, workspaces, adapterConfig),
+  ]);
   const limits = readLimits(given, { timeoutSec, idleTimeoutSec });
   const known = checks.some(({ level }) => level === "error");
   // What the adapter says in words of its own is not said again.
   const fault = limits.ok ? (known ? null : configFault(adapter, given)) : limits.message;
-  if (fault) checks.push({ code: "config_invalid", level: "error", message: fault });
+  const hint = "Change adapterConfig of the agent";
+  if (fault) checks.push({ code: "config_invalid", level: "error", message: fault, hint });
   if (checks.length === 0)
     checks.push({ code: "config_valid", level: "info", message: "The configuration is complete" });
+  checks.push(...found);
   const has = (level: EnvironmentCheck["level"]): boolean =>
     checks.some((check) => check.level === level);
   return {

@@ -12,6 +12,17 @@ export const probeRequestSchema = z.discriminatedUnion("kind", [
     companyId: uuidSchema,
     adapterType: z.string().max(64),
     adapterConfig: jsonObject,
+    /** Where such a run would work, first choice first; absent: nobody asks. */
+    workspaces: z
+      .array(
+        z.object({
+          cwd: z.string().nullable(),
+          repoUrl: z.string().nullable(),
+          repoRef: z.string().nullable(),
+        }),
+      )
+      .max(100)
+      .optional(),
   }),
 ]);
 export type ProbeRequest = z.infer<typeof probeRequestSchema>;

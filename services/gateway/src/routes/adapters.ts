@@ -1,7 +1,7 @@
 /** Adapters: which there are, how they are configured, and whether a configuration would work here. */
 import { decryptSecret } from "@reveille/shared/credentials/secret-box";
 import { adapterDescriptionSchema, environmentTestSchema } from "@reveille/shared/protocol/probe";
-import type { EnvironmentCheck } from "@reveille/shared/protocol/probe";
+import type { EnvironmentCheck, EnvironmentTest } from "@reveille/shared/protocol/probe";
 import { z } from "zod";
 import { normalizeBindings, secretReferences } from "../bindings.js";
 import type { Context } from "../context.js";
@@ -84,11 +84,9 @@ const testEnvironment = (context: Context): AnyRoute =>
     body: z.object({ adapterConfig: jsonObject.default({}) }),
     responses: { 200: environmentTestSchema },
     handle: async ({ params: { companyId, type }, body, actor }) => {
-      const { adapters, db, pool, secrets } = context;
+      const { db, pool, secrets } = context;
       await findCompany(db, actor, companyId);
       await requireMayCreateAgents(db, actor);
-      if (!(await adapters.types()).includes(type))
-        throw new HttpError(404, `Unknown adapter type: ${type}`);
       const adapterConfig = await normalizeBindings(body.adapterConfig, {
         pool,
         companyId,
@@ -96,15 +94,27 @@ const testEnvironment = (context: Context): AnyRoute =>
         strict: secrets.strict,
         before: null,
       });
-      const [tested, checks] = await Promise.all([
-        adapters.test({ companyId, adapterType: type, adapterConfig }),
-        checkSecrets(context, companyId, adapterConfig),
-      ]);
-      return checks.length === 0
-        ? tested
-        : { ...tested, status: "fail", checks: [...checks, ...tested.checks].slice(0, checksMax) };
+      return testConfiguration(context, { companyId, adapterType: type, adapterConfig });
     },
   });
+
+/** What a runner says of a configuration, and whether its secrets can be read here. @throws HttpError 404, 503. */
+export async function testConfiguration(
+  context: Context,
+  request: Parameters<Context["adapters"]["test"]>[0],
+): Promise<EnvironmentTest> {
+  const { adapters } = context;
+  const { companyId, adapterType, adapterConfig } = request;
+  if (!(await adapters.types()).includes(adapterType))
+    throw new HttpError(404, `Unknown adapter type: ${adapterType}`);
+  const [tested, checks] = await Promise.all([
+    adapters.test(request),
+    checkSecrets(context, companyId, adapterConfig),
+  ]);
+  return checks.length === 0
+    ? tested
+    : { ...tested, status: "fail", checks: [...checks, ...tested.checks].slice(0, checksMax) };
+}
 
 /** As many as an answer may have. */
 const checksMax = 50;
@@ -134,7 +144,9 @@ async function checkSecrets(
       code: "secret_unreadable",
       level: "error",
       message: `Secret ${secretId} cannot be read`,
-      hint: secrets.masterKey ? null : "The gateway has no master key",
+      hint: secrets.masterKey
+        ? "Store its value again, or name another secret in adapterConfig"
+        : "The gateway has no master key: set REVEILLE_MASTER_KEY_FILE",
     });
   }
   return checks;

@@ -112,10 +112,7 @@ async function createContext(
     tracing,
     logger,
   });
-  metrics.read("reveille_wakes_undecided", () => undecided.count);
-  metrics.read("reveille_wakes_sent_again_total", () => undecided.sentAgain);
-  metrics.read("reveille_wakes_untracked_total", () => undecided.untracked);
-  metrics.read("reveille_wakes_waiting", () => wakes.waiting);
+  registerWakeGauges({ metrics, undecided, wakes });
   metrics.read("reveille_mailbox_fill_ratio", () => gauge.fill);
   readConnection(metrics, bus, [publisher]);
   const runnerPools = createRunnerPools(config.REVEILLE_RUNNER_POOLS, runners, pool);
@@ -151,6 +148,18 @@ async function createContext(
     undecided,
     wakes,
   };
+}
+
+/** What this gateway has taken on and not seen decided. */
+function registerWakeGauges({
+  metrics,
+  undecided,
+  wakes,
+}: Pick<Context, "metrics" | "undecided" | "wakes">): void {
+  metrics.read("reveille_wakes_undecided", () => undecided.count);
+  metrics.read("reveille_wakes_sent_again_total", () => undecided.sentAgain);
+  metrics.read("reveille_wakes_untracked_total", () => undecided.untracked);
+  metrics.read("reveille_wakes_waiting", () => wakes.waiting);
 }
 
 async function serve(

@@ -51,7 +51,7 @@ export default defineConfig({
             "services/*/src/**/*.test.ts",
             "deploy/local/src/**/*.test.ts",
             "test/src/{behaviour,monitoring,soak}/**/*.test.ts",
-            "test/src/images/{layout,rules}.test.ts",
+            "test/src/images/{build-script,layout,rules}.test.ts",
             "test/src/faults/{matrix,command-record}.test.ts",
             "test/src/k8s/points.test.ts",
           ],

@@ -9,10 +9,10 @@ app=$(cd "$(dirname "$0")" && pwd)
 # One lease of a runner (REVEILLE_RUNNER_LEASE_TTL_MS): by then everybody knows without the guard.
 guard_patience_sec=30
 
-# The backslash keeps this very command from finding itself.
+# Guards of this installation. The backslash keeps this very command from finding itself.
 guard_lives() {
   for file in /proc/[0-9]*/cmdline; do
-    if grep -q 'guard-main\.js' "$file" 2>/dev/null; then return 0; fi
+    if grep -q "$app/.*guard-main\\.js" "$file" 2>/dev/null; then return 0; fi
   done
   return 1
 }

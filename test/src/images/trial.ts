@@ -152,7 +152,7 @@ function healthcheck(ground: Ground, { name, healthPort }: Running): Promise<num
 
 async function refuseWrites(ground: Ground): Promise<void> {
   const script =
-    "touch /var/lib/reveille/mine || exit 2; for path in /app/x /app/shared/x; do touch $path 2>/dev/null && exit 1; done; exit 0";
+    'touch "$REVEILLE_DATA_DIR/mine" || exit 2; for path in x shared/x; do touch $path 2>/dev/null && exit 1; done; exit 0';
   const container = start(ground, "runner", { command: ["/bin/sh", "-c", script] });
   const code = await container.exited;
   if (code !== 0) throw new Error(code === 1 ? "/app can be written" : container.output());

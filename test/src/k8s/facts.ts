@@ -11,6 +11,7 @@ import { poolConsumerConfig, topologyNames } from "@reveille/shared/protocol/top
 import { databaseShape, readConfig } from "@reveille/shared/runtime/config";
 import { healthPaths } from "@reveille/shared/runtime/health-server";
 import { metricsCatalogue } from "@reveille/shared/runtime/metrics-catalogue";
+import { userName } from "@reveille/shared/nats/permissions";
 import { topologyCommandShape } from "reveille/topology-writer";
 
 export type Environment = Readonly<Record<string, string>>;
@@ -38,6 +39,10 @@ export interface Facts {
   readonly paths: typeof healthPaths;
   /** Documented secrets, and their keys. */
   readonly secrets: ReadonlyMap<string, ReadonlySet<string>>;
+  /** The NATS user of a program, the keeper being nobody's own; undefined: it has none. */
+  readonly natsUserOf: (program: string, pool: string) => string | undefined;
+  /** Of whoever makes streams and consumers. */
+  readonly keeperUser: string;
   readonly execStream: string;
   readonly consumerOf: (pool: string) => string;
   readonly ackPendingMax: number;
@@ -114,6 +119,12 @@ export const codeFacts = (): Facts => ({
   programs,
   paths: healthPaths,
   secrets: documentedSecrets(readFileSync(document, "utf8")),
+  natsUserOf: (program, pool) => {
+    if (program === "runner") return userName({ kind: "runner", pool });
+    if (program === "gateway" || program === "agent-actor") return userName({ kind: program });
+    return undefined;
+  },
+  keeperUser: userName({ kind: "keeper" }),
   execStream: names.exec,
   consumerOf: names.poolConsumer,
   ackPendingMax: consumer.max_ack_pending,

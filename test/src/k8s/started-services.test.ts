@@ -1,7 +1,8 @@
 // Points 15, 16 and 30 on the built services, started with the environment that the manifests give them; and the Job that makes streams
 // and consumers before there is an actor host.
+import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -10,7 +11,7 @@ import { migrate } from "@reveille/shared/postgres/migrate";
 import { defaultPartitionCount } from "@reveille/shared/protocol/partition";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { serviceNats, startTestNats, type TestNats } from "../harness/nats.js";
-import { sharedPostgresUrl } from "../harness/provided.js";
+import { natsServerBin, sharedPostgresUrl } from "../harness/provided.js";
 import { until } from "../harness/until.js";
 import { codeFacts, type Environment, type Facts } from "./facts.js";
 import { points } from "./points.js";
@@ -167,6 +168,21 @@ describe("topology apply", () => {
     for await (const { config } of bus.jsm.streams.list()) names.push(config.name);
     expect(names).not.toContain("MAILBOX");
   });
+});
+
+test("the server of nats-dev takes what nats-config writes, with the listeners that its Services have", async () => {
+  const folder = join(scratch, "nats");
+  const args = ["nats-config", "--out", join(folder, "server"), "--listen", "0.0.0.0:4222"];
+  const more = ["--http", "0.0.0.0:8222", "--store", join(scratch, "store")];
+  const written = await run("reveille", {}, [...args, ...more]);
+  expect(written).toMatchObject({ code: 0 });
+  const own = new URL("../../../deploy/k8s/components/nats-dev/nats.conf", import.meta.url);
+  copyFileSync(own, join(folder, "nats.conf"));
+  const { status, stderr } = spawnSync(natsServerBin(), ["-t", "-c", join(folder, "nats.conf")], {
+    encoding: "utf8",
+    timeout: 30_000,
+  });
+  expect({ status, stderr }).toMatchObject({ status: 0 });
 });
 
 test("the probes' paths answer, and readiness says no within a second of SIGTERM", async () => {

@@ -7,6 +7,7 @@ import {
   gateway,
   inside,
   pod,
+  runner,
   scaler,
   set,
   withFacts,
@@ -94,6 +95,11 @@ export const surroundingsFaults: Faults = {
       what: "a value with which the service does not start",
       said: /REVEILLE_DEPLOYMENT_MODE=authenticated listens on others/,
       plant: dataOf("reveille-gateway", "REVEILLE_DEPLOYMENT_MODE", "local_trusted"),
+    },
+    {
+      what: "a runner with the gateway's credentials",
+      said: /is in reveille-nats-gateway, the identity is in reveille-nats-runner-default/,
+      plant: set(runner, [...pod, "volumes", 2, "secret", "secretName"], "reveille-nats-gateway"),
     },
     {
       what: "a file that no secret has",

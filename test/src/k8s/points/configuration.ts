@@ -4,7 +4,7 @@ import type { Environment, Facts } from "../facts.js";
 import { isFields, listAt, textAt, type Fields } from "../look.js";
 import type { Point } from "../point.js";
 import { kindOf, nameOf, ofKind, titleOf, type Rendering } from "../rendering.js";
-import { environmentOf, workloadsOf, type Workload } from "../workloads.js";
+import { environmentOf, plainValue, workloadsOf, type Workload } from "../workloads.js";
 
 /** Read by Node and the system, not by our configuration. */
 const ofThePlatform = /^(NODE_OPTIONS|TZ)$/;
@@ -44,6 +44,20 @@ function environmentFaults(rendering: Rendering, facts: Facts, workload: Workloa
   });
 }
 
+/** The secret with the identity that the variable is about; undefined: it is about none. */
+function natsSecret(
+  rendering: Rendering,
+  facts: Facts,
+  { component = "" }: Workload,
+  container: Fields,
+  variable: string,
+): string | undefined {
+  if (variable.startsWith("REVEILLE_KEEPER_NATS_")) return `reveille-nats-${facts.keeperUser}`;
+  if (!variable.startsWith("NATS_")) return undefined;
+  const pool = plainValue(environmentOf(rendering, container), "REVEILLE_RUNNER_POOL") ?? "default";
+  return `reveille-nats-${facts.natsUserOf(component, pool)}`;
+}
+
 /** Variables that name a file: it has to be in a volume, under a key that the secret is documented to have. */
 function fileFaults(rendering: Rendering, facts: Facts, workload: Workload): string[] {
   return workload.containers.flatMap((container) =>
@@ -57,10 +71,15 @@ function fileFaults(rendering: Rendering, facts: Facts, workload: Workload): str
       );
       const secret = textAt(volume, "secret", "secretName") ?? "";
       const key = variable.value.slice((textAt(mount, "mountPath") ?? "").length + 1);
-      if (facts.secrets.get(secret)?.has(key)) return [];
-      return [
-        `${workload.title}: ${name} is ${variable.value}, and no documented secret has that file`,
-      ];
+      const unknown = facts.secrets.get(secret)?.has(key)
+        ? []
+        : [
+            `${workload.title}: ${name} is ${variable.value}, and no documented secret has that file`,
+          ];
+      const wanted = natsSecret(rendering, facts, workload, container, name);
+      return wanted === undefined || wanted === secret
+        ? unknown
+        : [...unknown, `${workload.title}: ${name} is in ${secret}, the identity is in ${wanted}`];
     }),
   );
 }

@@ -50,7 +50,7 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --workspace=services/
   && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 FROM dependencies AS runner-dependencies
-RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --workspace=services/runner --ignore-scripts --prefer-offline --no-audit --no-fund \
+RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --workspace=services/runner --workspace=cli --ignore-scripts --prefer-offline --no-audit --no-fund \
   && find node_modules -type f \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' \) -delete
 
 FROM dependencies AS cli-dependencies
@@ -122,6 +122,8 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["nod
 ENTRYPOINT ["/usr/bin/tini", "--", "node", "/app/services/agent-actor/dist/main.js"]
 
 FROM service AS cli
+COPY deploy/images/reveille.sh bin/reveille
+ENV PATH=/app/bin:$PATH
 COPY --from=cli-dependencies /app/node_modules node_modules/
 COPY --from=build /app/shared shared/
 COPY --from=build /app/cli cli/
@@ -147,14 +149,17 @@ RUN apt-get update \
   && apt-get install --yes --no-install-recommends bash ca-certificates curl git jq openssh-client procps ripgrep \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
 COPY deploy/images/runner-entrypoint.sh ./
-# The only folder that has to be writable, /tmp aside: a volume in production.
+COPY deploy/images/reveille.sh bin/reveille
+# The only folder that has to be writable, /tmp aside: a volume in production. And the command, which is an agent's tools.
 ENV REVEILLE_DATA_DIR=/var/lib/reveille \
+  PATH=/app/bin:$PATH \
   HOME=/var/lib/reveille \
   SHELL=/bin/bash \
   LANG=C.UTF-8
 COPY --from=runner-dependencies /app/node_modules node_modules/
 COPY --from=build /app/shared shared/
 COPY --from=build /app/services/runner services/runner/
+COPY --from=build /app/cli cli/
 EXPOSE 9464
 ARG NODE_IMAGE
 ARG VERSION=unknown

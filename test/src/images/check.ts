@@ -47,7 +47,9 @@ export async function layOutImages(say?: (line: string) => void): Promise<LaidOu
   }
 }
 
+/** Agents call the command from inside their runs. */
 const ourPackages = (target: Target): string[] => [
   "shared",
-  target === "cli" ? "cli" : `services/${target}`,
+  ...(target === "cli" || target === "runner" ? ["cli"] : []),
+  ...(target === "cli" ? [] : [`services/${target}`]),
 ];

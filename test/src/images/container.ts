@@ -67,6 +67,10 @@ if [ -n "$tini" ]; then mount --bind "$tini" "$root${lentFolder}/tini"; fi
 mount -o remount,bind,ro "$root"
 exec chroot --userspec="$user" --groups= "$root" /usr/bin/env -C "$workdir" "$@"`;
 
+/** What stands for `$PATH` in an image's own. */
+const isolatedPath = `${lentFolder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`;
+const plainPath = `${join(process.execPath, "..")}:${process.env["PATH"] ?? ""}`;
+
 const isRoot = process.getuid?.() === 0;
 
 /** What this machine permits; asks once, by trying. */
@@ -107,7 +111,9 @@ export function startContainer(options: ContainerOptions): Container {
       : tini
         ? [`${lentFolder}/tini`, ...given.slice(1)]
         : given.slice(2);
-  const env = { ...config.env, ...options.env };
+  const path = isolation() === "namespaces" ? isolatedPath : plainPath;
+  const own = { ...config.env, ...options.env };
+  const env = { ...own, PATH: (own["PATH"] ?? "$PATH").replace("$PATH", path) };
   const child =
     isolation() === "namespaces"
       ? isolate(options, command, env, tini)
@@ -160,7 +166,7 @@ function isolate(
       ...command,
     ],
     {
-      env: { PATH: `${lentFolder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin`, ...env },
+      env,
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
@@ -195,10 +201,7 @@ function plain(
   const [program, ...args] = command.filter((word) => word !== `${lentFolder}/tini`).map(here);
   return spawn(program === "--" ? args[0]! : program!, program === "--" ? args.slice(1) : args, {
     cwd: join(root, config.workdir),
-    env: {
-      PATH: `${join(process.execPath, "..")}:${process.env["PATH"] ?? ""}`,
-      ...Object.fromEntries(Object.entries(env).map(([name, value]) => [name, here(value)])),
-    },
+    env: Object.fromEntries(Object.entries(env).map(([name, value]) => [name, here(value)])),
     ...(isRoot ? { uid: uid!, gid: gid! } : {}),
     stdio: ["ignore", "pipe", "pipe"],
   });

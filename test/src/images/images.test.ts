@@ -81,7 +81,7 @@ test("the four images run an agent together, and end when told to", async () => 
   const { file } = imagesSubject();
   const tried = await tryImages({ file, roots, scratch, databaseUrl, natsUrl: nats.serviceUrl });
   expect(tried.filter(({ problem }) => problem !== null)).toEqual([]);
-  expect(tried.length).toBe(10);
+  expect(tried.length).toBe(11);
 }, 180_000);
 
 describe("the runner's image", () => {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { pinned } from "../agents/programs.js";
 import { openContext } from "./context.js";
 import { copied, imageConfig, readDockerfile } from "./dockerfile.js";
 import { lint, rules } from "./rules.js";
@@ -145,6 +146,11 @@ test.each(plants)("%s finds %s", (rule, _, subject) => {
 
 test("each rule has something planted against it", () => {
   expect([...new Set(plants.map(([rule]) => rule))].sort()).toEqual(Object.keys(rules).sort());
+});
+
+test("the example has the versions that the adapters are tested with", () => {
+  for (const [name, version] of Object.entries(pinned))
+    expect(extension).toContain(` ${name}@${version}`);
 });
 
 test("a stage is read as an engine reads it", () => {

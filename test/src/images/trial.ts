@@ -1,5 +1,6 @@
 // Owns the proof that laid-out images work: each is started as its ENTRYPOINT says, against real servers, is asked through its HEALTHCHECK,
 // does its part of one agent's run, and ends when told to. Knows no rule about files.
+import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "@reveille/local/free-port";
@@ -38,6 +39,8 @@ interface Running {
 const stopLimitMs = 15_000;
 /** A start on two busy cores. */
 const startLimitMs = 60_000;
+/** With it runs get tokens for the API, which the command needs inside of them. */
+const runTokenSecret = randomBytes(32).toString("hex");
 const services: readonly Service[] = ["agent-actor", "gateway", "runner"];
 
 /** Tries everything, one thing after the other; stops what it started. Never throws for what it tries. */
@@ -56,6 +59,7 @@ export async function tryImages(ground: Ground): Promise<Tried[]> {
   };
   try {
     await attempt("reveille --version says this version", () => showVersion(ground));
+    await attempt("reveille up says that an image has nothing to start", () => refuseUp(ground));
     await attempt("reveille migrate makes the schema", () =>
       command(ground, ["migrate"], { DATABASE_URL: ground.databaseUrl }),
     );
@@ -109,6 +113,13 @@ async function showVersion(ground: Ground): Promise<void> {
   if (!/^\d+\.\d+\.\d+$/.test(said)) throw new Error(`it says ${said}`);
 }
 
+async function refuseUp(ground: Ground): Promise<void> {
+  const container = start(ground, "cli", { args: ["up"] });
+  const code = await container.exited;
+  if (code !== 2 || !container.output().includes("clone"))
+    throw new Error(`it ended with ${code}: ${container.output()}`);
+}
+
 async function startService(ground: Ground, name: Service, httpPort: number): Promise<Running> {
   const healthPort = await freePort();
   const env: Record<string, string> = {
@@ -116,7 +127,7 @@ async function startService(ground: Ground, name: Service, httpPort: number): Pr
     REVEILLE_HEALTH_PORT: String(healthPort),
     ...(name === "runner"
       ? { REVEILLE_API_URL: `http://127.0.0.1:${httpPort}` }
-      : { DATABASE_URL: ground.databaseUrl }),
+      : { DATABASE_URL: ground.databaseUrl, REVEILLE_RUN_TOKEN_SECRET: runTokenSecret }),
     ...(name === "gateway" ? { REVEILLE_HTTP_PORT: String(httpPort) } : {}),
   };
   return { name, container: start(ground, name, { env }), healthPort };
@@ -194,7 +205,10 @@ async function wakeAgent(ground: Ground, httpPort: number): Promise<void> {
   const agent = await call("POST", `/companies/${id(company)}/agents`, {
     name: "Worker",
     adapterType: "process",
-    adapterConfig: { command: "/bin/sh", args: ["-c", "echo from an image"] },
+    adapterConfig: {
+      command: "/bin/sh",
+      args: ["-c", "reveille my progress begun && echo from an image"],
+    },
   });
   const wake = await call("POST", `/agents/${id(agent)}/wakeup`, { reason: "try the images" });
   const over = await until("the run is over", async () => {

@@ -154,7 +154,9 @@ class ClaimedAttempt implements Attempt {
   async #ask(): Promise<GoAnswer> {
     const { clock, metrics, guard, reports, runnerId, secrets } = this.#parts;
     const { companyId, agentId, adapterConfig } = this.#execution;
-    guard.claim({ companyId, agentId, ...this.#claim, ackSubject: this.#items[0]!.ackSubject });
+    const { ackSubject } = this.#items[0]!;
+    const { report: traceparent } = this.#trace;
+    guard.claim({ companyId, agentId, ...this.#claim, traceparent, ackSubject });
     // The key goes with the claim: what is sealed to it is for this attempt alone.
     const asksSecrets = secretRefsOf(adapterConfig).length > 0;
     const askedMs = clock.monotonicMs();

@@ -17,6 +17,7 @@ import type {
 import { headers } from "@reveille/shared/protocol/headers";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Clock, Timer } from "@reveille/shared/runtime/clock";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 
 type Kind = Answer["report"];
@@ -56,10 +57,17 @@ const resendFirstMs = 2_000;
 const resendMaxMs = 15_000;
 const sweepEveryMs = 250;
 
+interface Reported {
+  runId: string;
+  attempt: number;
+  claimId: string;
+}
 interface Open {
   subject: string;
   payload: Uint8Array;
   headers: Record<string, string> | undefined;
+  /** For lines of the log about it. */
+  fields: object;
   pauseMs: number;
   /** Infinity while the publisher still tries by itself. */
   nextAt: number;
@@ -164,11 +172,12 @@ class ReportSender implements Reports {
     this.#open.clear();
   }
 
-  #add(kind: Kind, to: Addressee, report: { claimId: string }, answered: Open["answered"]): Open {
+  #add(kind: Kind, to: Addressee, report: Reported, answered: Open["answered"]): Open {
     const entry: Open = {
       subject: this.#subjects.mailbox(to.companyId, to.agentId, `run.${kind}`),
       payload: encodePayload(report),
       headers: to.traceparent ? { [headers.traceparent]: to.traceparent } : undefined,
+      fields: runFields({ ...to, ...report }),
       pauseMs: resendFirstMs,
       nextAt: Infinity,
       kind,
@@ -190,7 +199,7 @@ class ReportSender implements Reports {
   async #store(
     kind: Kind,
     to: Addressee,
-    report: { claimId: string },
+    report: Reported,
     answered: () => void = () => undefined,
   ): Promise<boolean> {
     const entry = this.#add(kind, to, report, answered);
@@ -201,7 +210,8 @@ class ReportSender implements Reports {
     } catch (error) {
       if (this.#closed) return false;
       // Sent again below all the same: nothing else would end this run before its lease does.
-      this.#logger.error({ err: error, claimId: report.claimId, kind }, "a report was not stored");
+      const { claimId } = report;
+      this.#logger.error({ err: error, ...entry.fields, claimId, kind }, "a report was not stored");
       return false;
     } finally {
       entry.nextAt = this.#clock.monotonicMs() + entry.pauseMs;
@@ -219,7 +229,8 @@ class ReportSender implements Reports {
     if (!isEnd(answer.report)) return;
     // Over for this claim: a progress report on its way has been overtaken.
     this.#open.delete(`${answer.claimId}:progress`);
-    if (answer.answer !== "committed") this.#logger.warn({ answer }, "the report changed nothing");
+    if (answer.answer !== "committed")
+      this.#logger.warn({ ...entry.fields, answer }, "the report changed nothing");
   }
 
   #resend(): void {

@@ -1,7 +1,7 @@
 // A wake and all that follows from it are one trace, whoever began it and however long it waited: over HTTP, over NATS, in a queue, behind
 // an issue, joined to another run. Real services, and a collector that keeps what they tell.
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { connect, headers } from "@nats-io/transport-node";
@@ -36,7 +36,11 @@ beforeAll(async () => {
     OTEL_RESOURCE_ATTRIBUTES: "deployment.environment=test",
   };
   system = await startWholeSystem({
-    env: { gateway: tracing, "agent-actor": tracing, runner: tracing },
+    env: {
+      gateway: tracing,
+      "agent-actor": tracing,
+      runner: { ...tracing, REVEILLE_LOG_LEVEL: "debug" },
+    },
   });
   client = await connect({ servers: system.nats });
 });
@@ -307,6 +311,23 @@ test("an assignment wakes in the trace of the request that made it", async () =>
     "mailbox wake": "POST /api/companies/:companyId/issues",
     ...runTree,
   });
+});
+
+test("every line of a runner about a run says which, and its trace", async () => {
+  const { companyId, agentId } = await agent();
+  const caller = newTrace();
+  const run = await wakeOverHttp(agentId, {}, caller.header);
+  const runId = String(run["id"]);
+  await runIsOver(system, runId);
+  const [runner] = system.stack.service("runner");
+  const lines = readFileSync(runner!.logFile, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+    .filter((line) => JSON.stringify(line).includes(runId));
+  expect(lines.map(({ msg }) => msg)).toContain("process started");
+  for (const line of lines)
+    expect(line).toMatchObject({ companyId, agentId, runId, attempt: 1, traceId: caller.traceId });
 });
 
 test("a run that fails says so in its span", async () => {

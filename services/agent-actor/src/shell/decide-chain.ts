@@ -20,6 +20,7 @@ import type { Facts } from "./facts.js";
 import type { IssueLocks } from "./issue-locks.js";
 import type { RowSet } from "./row-set.js";
 import { isoTime } from "@reveille/shared/protocol/time";
+import { traceIdOf } from "@reveille/shared/runtime/tracing";
 import type { DecisionNote, Tally } from "./tally.js";
 
 export interface ChainContext {
@@ -72,10 +73,7 @@ export async function decideChain(
         error instanceof RangeError
       ))
         throw error;
-      context.logger.error(
-        { err: error, agentId: delivery.agentId, sequence: delivery.sequence },
-        "cannot be decided",
-      );
+      context.logger.error({ err: error, ...fieldsOf(delivery) }, "cannot be decided");
       context.rows.addDeadLetter({
         companyId: delivery.companyId,
         agentId: delivery.agentId,
@@ -93,6 +91,19 @@ export async function decideChain(
   }
   return state;
 }
+
+/** By which a line about a message is found: its agent, its run when it names one, its trace. */
+const fieldsOf = ({ companyId, agentId, sequence, message, traceparent }: Delivery) => ({
+  companyId,
+  agentId,
+  sequence,
+  kind: message.kind,
+  // A body that breaks what decides may be no body at all.
+  ...pickRun(message.body as { runId?: unknown; attempt?: unknown } | null),
+  traceId: traceIdOf(traceparent),
+});
+const pickRun = (body: { runId?: unknown; attempt?: unknown } | null) =>
+  body?.runId === undefined ? {} : { runId: body.runId, attempt: body.attempt };
 
 /** What this message has made untrue of what was read for the batch. */
 function forgetFacts(

@@ -15,6 +15,7 @@ import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import type { Sql } from "@reveille/shared/postgres/pool";
 import type { Clock } from "@reveille/shared/runtime/clock";
 import type { Failpoint } from "@reveille/shared/runtime/failpoint";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 import type { Tracing } from "@reveille/shared/runtime/tracing";
 import type { Effect } from "../core/decision.js";
@@ -56,6 +57,14 @@ type Dispatch = Extract<Effect, { kind: "dispatch" }>;
 const waitsForFacts = (effect: Effect): effect is Dispatch =>
   effect.kind === "dispatch" && needsFacts(effect.execution);
 
+const aboutDispatch = ({ execution, traceparent }: Dispatch): object =>
+  runFields({ ...execution, traceparent });
+const aboutLock = (effect: { companyId: string; issueId: string; runId: string }): object => ({
+  companyId: effect.companyId,
+  issueId: effect.issueId,
+  runId: effect.runId,
+});
+
 export class Performer {
   readonly #context: PerformContext;
   constructor(context: PerformContext) {
@@ -82,7 +91,7 @@ export class Performer {
       case "reply":
         return bus.publish(effect.subject, encodePayload(effect.verdict, effect.encoding));
       case "dispatch":
-        return this.#background("dispatch", this.#dispatch(effect));
+        return this.#background("dispatch", this.#dispatch(effect), aboutDispatch(effect));
       case "withdraw": {
         const subject = subjects.execution(
           effect.pool,
@@ -90,7 +99,9 @@ export class Performer {
           effect.runId,
           effect.attempt,
         );
-        return this.#background("withdraw", streams.purgeSubject(names.exec, subject));
+        const { companyId, runId, attempt } = effect;
+        const withdrawn = streams.purgeSubject(names.exec, subject);
+        return this.#background("withdraw", withdrawn, { companyId, runId, attempt });
       }
       case "control": {
         const { kind: _kind, order, companyId, ...control } = effect;
@@ -102,9 +113,9 @@ export class Performer {
       case "announce":
         return this.#announce(effect.companyId, effect.type, effect.atMs, effect.payload);
       case "release":
-        return this.#background("release", this.#release(effect));
+        return this.#background("release", this.#release(effect), aboutLock(effect));
       case "grant":
-        return this.#background("grant", this.#grant(effect.issueId, effect));
+        return this.#background("grant", this.#grant(effect.issueId, effect), aboutLock(effect));
       case "set-timer":
         return this.#context.setTimer(effect);
     }
@@ -115,7 +126,7 @@ export class Performer {
     const facts = await readExecutionFacts(this.#context.pool, executions);
     for (const [at, effect] of effects.entries()) {
       const execution = withFacts(effect.execution, facts[at]!);
-      this.#background("dispatch", this.#dispatch({ ...effect, execution }));
+      this.#background("dispatch", this.#dispatch({ ...effect, execution }), aboutDispatch(effect));
     }
   }
 
@@ -199,10 +210,10 @@ export class Performer {
     );
   }
 
-  #background(what: string, work: Promise<unknown>): void {
+  #background(what: string, work: Promise<unknown>, about: object = {}): void {
     const { logger } = this.#context;
     work.catch((error: unknown) =>
-      logger.warn({ err: error, what }, "an effect is left to reconciling"),
+      logger.warn({ err: error, what, ...about }, "an effect is left to reconciling"),
     );
   }
 }

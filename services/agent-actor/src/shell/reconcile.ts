@@ -6,10 +6,12 @@
  */
 import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { encodePayload } from "@reveille/shared/protocol/codec";
+import { headers } from "@reveille/shared/protocol/headers";
 import { runIdOfWake } from "@reveille/shared/protocol/ids";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { guarded } from "@reveille/shared/postgres/pool";
 import type { Sql } from "@reveille/shared/postgres/pool";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { dispatchEffect } from "../core/admit.js";
 import type { Effect } from "../core/decision.js";
@@ -46,6 +48,7 @@ interface Row {
   partition: number;
   generation: number;
   stream_seq: string;
+  traceparent: string | null;
   created_at: Date;
   /** How far the partition was applied when the row was read. */
   cursor_generation: number;
@@ -59,14 +62,14 @@ const beforeAllIds = "00000000-0000-0000-0000-000000000000";
 const statement = {
   name: "reconcile_rows",
   text: `select r.id, company_id, agent_id, phase, issue_id, attempt, claim_id, runner_incarnation, cancel_reason, finish_requested, holds_issue,
-      owes_release, wakeup_request_id, wake_id, r.partition, r.generation, stream_seq, created_at,
+      owes_release, wakeup_request_id, wake_id, r.partition, r.generation, stream_seq, traceparent, created_at,
       p.generation as cursor_generation, p.cursor_seq
     from heartbeat_runs r join partitions p on p.partition = r.partition
     where r.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (active or owes_release)
       and r.id > $3
     union all
     select w.id, company_id, agent_id, 'deferred', issue_id, 0, null, null, null, false, false, owes_release, w.id, wake_id,
-      w.partition, w.generation, stream_seq, requested_at, p.generation, p.cursor_seq
+      w.partition, w.generation, stream_seq, traceparent, requested_at, p.generation, p.cursor_seq
     from agent_wakeup_requests w join partitions p on p.partition = w.partition
     where w.partition = any($1::int[]) and updated_at < now() - $2 * interval '1 millisecond' and (waits or owes_release)
       and w.id > $3
@@ -117,13 +120,16 @@ async function checkRunner(context: ReconcileContext, row: Row): Promise<void> {
   if (!row.claim_id || !row.runner_incarnation) return;
   const { company_id: companyId, id: runId, attempt, claim_id: claimId } = row;
   if ((await context.leases.stateOf(row.runner_incarnation)) === "gone") {
+    const { agent_id: agentId, traceparent } = row;
+    const fields = runFields({ companyId, agentId, runId, attempt, traceparent });
     context.logger.warn(
-      { runId, attempt, incarnation: row.runner_incarnation },
+      { ...fields, incarnation: row.runner_incarnation },
       "no living runner behind an attempt",
     );
     await context.publisher.publish(
-      context.subjects.mailbox(companyId, row.agent_id, "expired"),
+      context.subjects.mailbox(companyId, agentId, "expired"),
       encodePayload({ runId, attempt, claimId }),
+      traceparent === null ? {} : { headers: { [headers.traceparent]: traceparent } },
     );
   } else if (row.phase === "cancelling") {
     const reason = row.cancel_reason ?? "Cancelled by control plane";

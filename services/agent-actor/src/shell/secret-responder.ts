@@ -14,6 +14,7 @@ import type { Subjects } from "@reveille/shared/protocol/subjects";
 import { inboxPrefixes } from "@reveille/shared/protocol/inboxes";
 import { resolveSecretsSchema, secretRefsOf } from "@reveille/shared/protocol/secrets";
 import type { ResolvedSecrets, ResolveSecrets } from "@reveille/shared/protocol/secrets";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { withOverrides } from "../core/execution-facts.js";
 
@@ -82,8 +83,9 @@ async function resolve(
   const claim = await readClaim(pool, asked);
   const named = new Set(claim?.secretIds);
   if (!claim || asked.refs.some(({ secretId }) => !named.has(secretId))) {
-    const { runId, attempt, incarnation } = asked;
-    logger.warn({ runId, attempt, incarnation, known: claim !== null }, "secrets were refused");
+    const { incarnation } = asked;
+    const known = claim !== null;
+    logger.warn({ ...runFields(asked), incarnation, known }, "secrets were refused");
     return notYours;
   }
   const values: string[] = [];

@@ -173,10 +173,13 @@ function recordRuns(tracing: Tracing, { before, delivery, decided }: DecisionNot
         "reveille.run.attempts": run.attempt,
         "reveille.run.retry_of": run.retryOfRunId,
       },
-      error: status === "failed" || status === "timed_out" ? String(error ?? status) : null,
+      error: status === "failed" || status === "timed_out" ? textOf(error, status) : null,
     });
   }
 }
+
+const textOf = (error: unknown, status: string): string =>
+  typeof error === "string" ? error : status;
 
 const attributesOf = ({ companyId, agentId }: Delivery, run: RunState) => ({
   "reveille.company.id": companyId,

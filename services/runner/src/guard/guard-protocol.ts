@@ -29,6 +29,8 @@ export interface ClaimNote {
   runId: string;
   attempt: number;
   claimId: string;
+  /** The trace of its reports; null: none. */
+  traceparent: string | null;
   /** Where the execution is given back; null once it was acknowledged. */
   ackSubject: string | null;
   /** What its process came to: set when its tree is dead and its log is sealed. It is told then, instead of a loss. */

@@ -8,6 +8,7 @@ import type { StoredPublisher } from "@reveille/shared/nats/stored-publisher";
 import { nakPayload } from "@reveille/shared/nats/work-queue";
 import { encodePayload } from "@reveille/shared/protocol/codec";
 import type { RunLost } from "@reveille/shared/protocol/execution";
+import { headers } from "@reveille/shared/protocol/headers";
 import { createSubjects } from "@reveille/shared/protocol/subjects";
 import { pause } from "@reveille/shared/runtime/clock";
 import type { Clock } from "@reveille/shared/runtime/clock";
@@ -60,6 +61,9 @@ export async function sayLost(
   logger.error({ claims: claims.length }, "gave up reporting lost attempts; their lease tells");
 }
 
+const traced = ({ traceparent }: ClaimNote) =>
+  traceparent === null ? {} : { headers: { [headers.traceparent]: traceparent } };
+
 async function publishAll(
   { bus, stored }: GuardConnection,
   hello: Hello,
@@ -74,7 +78,7 @@ async function publishAll(
       if (claim.report) {
         // A result that was paid for. Repeated when the runner had sent it already: the second one is stale.
         const finished = subjects.mailbox(claim.companyId, claim.agentId, "run.finished");
-        return stored.publish(finished, encodePayload(claim.report));
+        return stored.publish(finished, encodePayload(claim.report), traced(claim));
       }
       const lost: RunLost = {
         runId: claim.runId,
@@ -84,7 +88,7 @@ async function publishAll(
         reason,
       };
       const subject = subjects.mailbox(claim.companyId, claim.agentId, "run.lost");
-      return stored.publish(subject, encodePayload(lost));
+      return stored.publish(subject, encodePayload(lost), traced(claim));
     }),
   );
   await bus.flush();

@@ -11,6 +11,7 @@ import { refsMax, resolvedSecretsSchema } from "@reveille/shared/protocol/secret
 import type { NamedRef, ResolvedSecrets, SecretRef } from "@reveille/shared/protocol/secrets";
 import type { Subjects } from "@reveille/shared/protocol/subjects";
 import type { Clock } from "@reveille/shared/runtime/clock";
+import { runFields } from "@reveille/shared/runtime/log";
 import type { Logger } from "@reveille/shared/runtime/log";
 import { z } from "zod";
 
@@ -86,7 +87,8 @@ export function createSecretSource(
         const over = signal.aborted || clock.monotonicMs() + pauseMs > giveUpAt;
         if (over || !answer.retry)
           return failed(refs[answer.at ?? 0] ?? refs[0]!, `cannot be resolved: ${answer.reason}`);
-        logger.debug({ runId, reason: answer.reason }, "secrets are asked for again");
+        const { reason } = answer;
+        logger.debug({ ...runFields(execution), reason }, "secrets are asked for again");
         await pauseUnless(signal, clock, pauseMs);
       }
     },

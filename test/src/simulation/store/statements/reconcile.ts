@@ -44,6 +44,7 @@ const wakeColumns = [
   "partition",
   "generation",
   "stream_seq",
+  "traceparent",
 ] as const;
 const runColumns = [
   ...wakeColumns,

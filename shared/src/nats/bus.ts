@@ -3,6 +3,7 @@
  * the sibling files build on. Reconnects for ever; says when it lost and found the server. Knows
  * nothing of agents.
  */
+import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import {
   connect,
@@ -14,6 +15,7 @@ import type { Msg, MsgHdrs, NatsConnection } from "@nats-io/transport-node";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import { brokerUnavailable } from "../errors.js";
+import { subjectMatches } from "../protocol/subject-match.js";
 import { readServerList } from "./server-list.js";
 
 export interface BusMessage {
@@ -90,6 +92,7 @@ export async function connectBus(options: BusOptions): Promise<NatsBus> {
   const js = jetstream(connection);
   const jsm = await jetstreamManager(connection, { checkAPI: false });
   const onError = options.onError ?? (() => undefined);
+  const inboxPrefix = options.inboxPrefix ?? "_INBOX";
   const listeners = new Set<(state: BusState) => void>();
   let connected = true;
   const tell = (state: BusState): void => {
@@ -113,7 +116,7 @@ export async function connectBus(options: BusOptions): Promise<NatsBus> {
       const subscription = connection.subscribe(subject, {
         ...(subscribeOptions.queue ? { queue: subscribeOptions.queue } : {}),
         callback: (error, message) => {
-          if (error) return;
+          if (error || !belongs(message.subject, subject, inboxPrefix)) return;
           // What a handler throws would end the client's reader, and with it every other subscription.
           try {
             handler(wrap(message));
@@ -138,7 +141,7 @@ export async function connectBus(options: BusOptions): Promise<NatsBus> {
         throw brokerUnavailable(`no answer on ${subject} within ${timeoutMs} ms`, error);
       }
     },
-    createInbox: () => `${options.inboxPrefix ?? "_INBOX"}.${inboxToken()}`,
+    createInbox: () => `${inboxPrefix}.${inboxToken()}`,
     flush: () => connection.flush(),
     onState: (listener) => {
       listeners.add(listener);
@@ -223,6 +226,17 @@ export function toHeaders(record: Readonly<Record<string, string>>): MsgHdrs {
   return built;
 }
 
+/**
+ * Whether a message came under the subject that was subscribed. A consumer's deliveries come under the one that is stored, wherever
+ * whoever made the consumer sends them: its permissions do not bound that. Into our own inbox we ask for them ourselves.
+ */
+function belongs(subject: string, pattern: string, inboxPrefix: string): boolean {
+  return (
+    subject === pattern || pattern.startsWith(`${inboxPrefix}.`) || subjectMatches(pattern, subject)
+  );
+}
+
 let inboxCount = 0;
-const inboxSeed = `${process.pid.toString(36)}${process.hrtime.bigint().toString(36)}`;
+/** 96 random bits: whoever can make the server publish somewhere must not guess an inbox. */
+const inboxSeed = randomBytes(12).toString("hex");
 const inboxToken = (): string => `${inboxSeed}${(inboxCount++).toString(36)}`;

@@ -150,8 +150,12 @@ test("a repeated wake id gets the same verdict and starts nothing; so does a rep
   await runIsOver(system, first.run!.id);
 });
 
-test("a wake without any payload is a wake", async () => {
-  const verdict = (await wake("")).json<Verdict>();
+test("a wake without any payload is refused: a server's own empty messages must not wake anybody", async () => {
+  expect((await wake("")).json<Verdict>()).toMatchObject({
+    outcome: "rejected",
+    reason: "invalid",
+  });
+  const verdict = (await wake("{}")).json<Verdict>();
   expect(verdict.outcome).toBe("queued");
   await runIsOver(system, verdict.run!.id);
 });

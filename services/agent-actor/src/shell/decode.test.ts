@@ -139,3 +139,25 @@ test("a message of an older generation stands where it is met, and keeps its own
   if (before.kind !== "delivery" || now.kind !== "delivery") throw new Error("not read");
   expect(now.delivery).toEqual({ ...before.delivery, generation: 7 });
 });
+
+// Word for word what nats-server 2.15 answers; whoever may publish one request chooses where such an answer goes.
+test.each([
+  ["an acknowledgement", '{"stream":"MAILBOX","seq":1}'],
+  [
+    "a refusal",
+    '{"error":{"code":400,"err_code":10060,"description":"x"},"stream":"MAILBOX","seq":0}',
+  ],
+  [
+    "a consumer that was made",
+    '{"type":"io.nats.jetstream.api.v1.consumer_create_response","config":{"metadata":{"reason":"x"}}}',
+  ],
+  ["a status, of which nothing is stored", ""],
+])("%s is nobody's message", (_, text) => {
+  for (const kind of ["pause", "terminate", "delete", "cancel-all", "admit", "reset-session"])
+    expect([kind, readMessage(stored(kind, Buffer.from(text))).kind]).toEqual([kind, "dead"]);
+  for (const kind of ["wake", "request"])
+    expect([kind, readMessage(stored(kind, Buffer.from(text))).kind]).toEqual([
+      kind,
+      "invalid-wake",
+    ]);
+});

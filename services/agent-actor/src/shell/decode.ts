@@ -13,6 +13,7 @@ import {
   timerSchema,
 } from "@reveille/shared/protocol/commands";
 import { decodePayload } from "@reveille/shared/protocol/codec";
+import type { Decoded } from "@reveille/shared/protocol/codec";
 import type { Encoding } from "@reveille/shared/protocol/codec";
 import {
   runFinishedSchema,
@@ -29,6 +30,7 @@ import type { StoredMessage } from "@reveille/shared/nats/partition-reader";
 import { readTraceparent } from "@reveille/shared/runtime/tracing";
 import type { ZodError, ZodType } from "zod";
 import type { Delivery, MailboxMessage } from "../core/delivery.js";
+import { serverAnswer } from "./server-answer.js";
 
 export type Read =
   | { kind: "delivery"; delivery: Delivery }
@@ -89,7 +91,7 @@ export function readMessage(stored: StoredMessage, cursorGeneration = 0): Read {
     replyTo: allowedReply(address.kind, stored.header(headers.replyTo)),
     encoding: "json" as Encoding,
   };
-  const payload = decodePayload(stored.data);
+  const payload = readPayload(stored.data);
   const isWake = address.kind === "wake" || address.kind === "request";
   if (!payload.ok) {
     if (!isWake) return { kind: "dead", address, reason: payload.reason };
@@ -111,6 +113,12 @@ export function readMessage(stored: StoredMessage, cursorGeneration = 0): Read {
     kind: "delivery",
     delivery: { ...delivery, message: { kind, body: body.data } as MailboxMessage },
   };
+}
+
+function readPayload(data: Uint8Array): Decoded {
+  const decoded = decodePayload(data);
+  const answer = serverAnswer(data, decoded);
+  return answer === null ? decoded : { ok: false, reason: answer };
 }
 
 function readWakeMessage(

@@ -10,15 +10,23 @@ let purged: { filter: string; beforeSeq: number }[];
 /** Called before a purge is answered. */
 let onPurge: () => void;
 let trimmer: Trimmer;
+let streams: Streams;
+/** Filters under which everything was purged. */
+let swept: string[];
 
 beforeEach(() => {
   purged = [];
+  swept = [];
   onPurge = () => undefined;
-  const streams = {
+  streams = {
     facts: async () => ({ transformDest: `${generation}.x` }),
     purgeBefore: async (_stream: string, filter: string, beforeSeq: number) => {
       onPurge();
       purged.push({ filter, beforeSeq });
+      return 0;
+    },
+    purgeSubject: async (_stream: string, filter: string) => {
+      swept.push(filter);
       return 0;
     },
   } as unknown as Streams;
@@ -69,4 +77,17 @@ test("without the lease or the connection nothing is asked for", async () => {
 test("a stream that does not yet speak of this generation is not trimmed", async () => {
   await trimmer.trim([partitionAt(3, 20)], generation + 1, () => true);
   expect(purged).toEqual([]);
+});
+
+test("what no partition reads goes now and then, unless it could be named like a generation", async () => {
+  const trimOften = async (of: Trimmer): Promise<void> => {
+    for (let n = 1; n <= 64; n += 1) await of.trim([partitionAt(3, n)], generation, () => true);
+  };
+  await trimOften(trimmer);
+  expect(swept).toEqual(["rv.>"]);
+  const { facts, purgeBefore, purgeSubject } = streams;
+  await trimOften(
+    new Trimmer({ facts, purgeBefore, purgeSubject } as Streams, createSubjects("2"), "M"),
+  );
+  expect(swept).toEqual(["rv.>"]);
 });

@@ -11,6 +11,8 @@ import type { PartitionRow } from "./partition-rows.js";
 
 /** Older generations whose leftovers are looked for: a stream that is replaced more often is beyond help. */
 const olderGenerations = 8;
+/** Trims between two looks at what no partition holds: some minutes of a busy host, and one question in so many. */
+const straysEvery = 64;
 
 export class Trimmer {
   readonly #streams: Streams;
@@ -19,6 +21,8 @@ export class Trimmer {
   readonly #trimmedTo = new Map<number, string>();
   /** Partitions whose leftovers of older generations are gone, by the generation in which they were looked for. */
   readonly #swept = new Map<number, number>();
+
+  #trims = 0;
 
   constructor(streams: Streams, subjects: Subjects, stream: string) {
     this.#streams = streams;
@@ -53,6 +57,16 @@ export class Trimmer {
       await this.#sweep(row, generation);
       this.#trimmedTo.set(row.partition, markOf(row));
     }
+    if (may()) await this.#removeStrays();
+  }
+
+  /** A consumer of logs may be told to deliver into a mailbox: what it delivers keeps its own subject, which no partition reads. */
+  async #removeStrays(): Promise<void> {
+    const { prefix } = this.#subjects;
+    this.#trims += 1;
+    // A prefix of digits would name a generation.
+    if (this.#trims % straysEvery === 0 && !/^\d+$/.test(prefix))
+      await this.#streams.purgeSubject(this.#stream, `${prefix}.>`);
   }
 
   async #purge(row: PartitionRow, generation: number): Promise<void> {

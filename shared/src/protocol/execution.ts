@@ -45,6 +45,8 @@ export const executionSchema = z.object({
           cwd: z.string().nullable(),
           repoUrl: z.string().nullable(),
           repoRef: z.string().nullable(),
+          /** How the project wants it checked out; the agent's own word comes before it. Absent: as usual. */
+          strategy: z.unknown().optional(),
         }),
       ),
     })

@@ -106,13 +106,16 @@ test("a hello that fails is told with its run, a repository that is not there wi
   expect(gone.codes).toContain("workspace_repository_unreadable");
 });
 
-test("a run of an issue works in its project's repository", async () => {
+test("a run of an issue works in its project's repository, as the project wants it", async () => {
   const { agentId } = await createAgent(
     system,
     'console.log(process.env.REVEILLE_WORKSPACE_SOURCE); require("node:fs").writeFileSync("made", "x")',
     { companyId, name: "Cloner" },
   );
-  const projectId = await projectWith({ repoUrl: `file://${origin}` });
+  const projectId = await projectWith({
+    repoUrl: `file://${origin}`,
+    metadata: { workspaceStrategy: { per: "run", dirty: "push" } },
+  });
   const issue = await system.call("POST", `/companies/${companyId}/issues`, {
     title: "I",
     projectId,
@@ -125,9 +128,11 @@ test("a run of an issue works in its project's repository", async () => {
   expect(run).toMatchObject({
     status: "succeeded",
     stdoutExcerpt: "project_checkout\n",
-    resultJson: { workspace: { state: "kept", files: true } },
+    resultJson: {
+      workspace: { state: "pushed", files: true, branches: [`reveille/run-${runId}`] },
+    },
   });
   const events = (await system.call("GET", `/heartbeat-runs/${runId}/events`))
     .body as unknown as Row[];
-  expect(events.map((event) => event["eventType"])).toContain("workspace.kept");
+  expect(events.map((event) => event["eventType"])).toContain("workspace.pushed");
 });

@@ -18,7 +18,9 @@ const statement = {
     from unnest($1::int[], $2::uuid[], $3::uuid[], $4::uuid[]) as asked(at, company_id, issue_id, project_id)
     left join issues i on i.id = asked.issue_id and i.company_id = asked.company_id
     left join lateral (
-      select json_agg(json_build_object('id', p.id, 'cwd', p.cwd, 'repoUrl', p.repo_url, 'repoRef', p.repo_ref)
+      select json_agg(jsonb_build_object('id', p.id, 'cwd', p.cwd, 'repoUrl', p.repo_url, 'repoRef', p.repo_ref)
+          || case when p.metadata ? 'workspaceStrategy' then jsonb_build_object('strategy', p.metadata -> 'workspaceStrategy')
+             else '{}'::jsonb end
           order by p.created_at, p.id) as workspaces
       from (select * from project_workspaces
         where project_id = coalesce(i.project_id, asked.project_id) and company_id = asked.company_id

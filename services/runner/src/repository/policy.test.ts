@@ -32,7 +32,17 @@ test("without an issue the task counts, per agent, and without a task the run", 
 test("what is wrong is named", () => {
   expect(read({ per: "day" })).toMatchObject({
     ok: false,
-    reason: expect.stringContaining("adapterConfig.workspaceStrategy.per"),
+    reason: expect.stringContaining("adapterConfig: workspaceStrategy.per"),
   });
   expect(read("x")).toMatchObject({ ok: false });
+});
+
+test("the project's word counts where the agent has none", () => {
+  const project = { type: "git_worktree", per: "run", dirty: "push" };
+  const mixed = readPolicy(
+    { ...execution, adapterConfig: { workspaceStrategy: { dirty: "keep" } } },
+    project,
+  );
+  expect(mixed).toMatchObject({ policy: { always: true, dirty: "keep", key: "run-r" } });
+  expect(readPolicy({ ...execution, adapterConfig: {} }, { per: 1 })).toMatchObject({ ok: false });
 });

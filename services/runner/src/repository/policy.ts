@@ -8,11 +8,11 @@ import { z } from "zod";
 
 const strategySchema = z.looseObject({
   /** `git_worktree`: always a working tree of its own. Otherwise only where no folder of the project is here. */
-  type: z.enum(["project_primary", "git_worktree"]).default("project_primary"),
+  type: z.enum(["project_primary", "git_worktree"]).optional(),
   /** Runs of one issue go on in one tree, or each begins with a fresh one. */
-  per: z.enum(["issue", "run"]).default("issue"),
+  per: z.enum(["issue", "run"]).optional(),
   /** What becomes of work that is in no branch of the repository: it stays where it is, or is pushed. */
-  dirty: z.enum(["keep", "push"]).default("keep"),
+  dirty: z.enum(["keep", "push"]).optional(),
   /** A tree without such work: removed at the end of the run, or left for the next one. Default: by `per`. */
   cleanup: z.enum(["retain", "remove"]).optional(),
 });
@@ -25,17 +25,20 @@ export interface CheckoutPolicy {
 }
 export type ReadPolicy = { ok: true; policy: CheckoutPolicy } | { ok: false; reason: string };
 
-/** Runs without an issue are one task when they have its key, else each is its own. */
+/**
+ * Runs without an issue are one task when they have its key, else each is its own.
+ * @param ofProject what the project says; field by field, the agent's own word comes before it.
+ */
 export function readPolicy(
   execution: Pick<Execution, "adapterConfig" | "issueId" | "taskKey" | "agentId" | "runId">,
+  ofProject?: unknown,
 ): ReadPolicy {
-  const read = strategySchema.safeParse(execution.adapterConfig["workspaceStrategy"] ?? {});
-  if (!read.success) {
-    const [issue] = read.error.issues;
-    const field = ["workspaceStrategy", ...(issue?.path ?? [])].join(".");
-    return { ok: false, reason: `adapterConfig.${field}: ${issue?.message}` };
-  }
-  const { type, per, dirty, cleanup } = read.data;
+  const agents = strategySchema.safeParse(execution.adapterConfig["workspaceStrategy"] ?? {});
+  if (!agents.success) return wrong("adapterConfig", agents.error);
+  const projects = strategySchema.safeParse(ofProject ?? {});
+  if (!projects.success) return wrong("metadata of the project's workspace", projects.error);
+  const said = { ...projects.data, ...agents.data };
+  const { type = "project_primary", per = "issue", dirty = "keep", cleanup } = said;
   const key = per === "run" ? null : taskTree(execution);
   return {
     ok: true,
@@ -46,6 +49,11 @@ export function readPolicy(
       key: key ?? `run-${execution.runId}`,
     },
   };
+}
+
+function wrong(where: string, { issues: [issue] }: z.ZodError): ReadPolicy {
+  const field = ["workspaceStrategy", ...(issue?.path ?? [])].join(".");
+  return { ok: false, reason: `${where}: ${field}: ${issue?.message}` };
 }
 
 function taskTree({

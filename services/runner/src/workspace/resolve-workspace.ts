@@ -42,7 +42,7 @@ export async function resolveWorkspace(
   line: StopLine,
   clones: boolean,
 ): Promise<ResolvedWorkspace> {
-  const read = readPolicy(execution);
+  const read = readPolicy(execution, order.repository?.strategy);
   if (!read.ok) return { ok: false, result: failedResult(read.reason, "workspace_invalid") };
   const { policy } = read;
   const repository = clones ? order.repository : null;
@@ -52,7 +52,8 @@ export async function resolveWorkspace(
       return { ok: true, workspace, checkout: null, warnings: absence(order, workspace) };
   }
   const { files, inherited } = parts;
-  const { repoUrl, repoRef } = repository;
+  const { place, repoUrl } = repository;
+  const { repoRef } = place;
   const git = files.findCommand("git", "/", inherited["PATH"] ?? "");
   const opened = await files.openCheckout(
     { ...parts, settings: parts.repositories, line, gitPath: git.ok ? git.path : null },
@@ -60,7 +61,7 @@ export async function resolveWorkspace(
   );
   if (!opened.ok) return opened;
   const { checkout } = opened;
-  const workspace = { ...repository, cwd: checkout.cwd };
+  const workspace = { ...place, cwd: checkout.cwd };
   return { ok: true, workspace, checkout, warnings: [...checkout.warnings] };
 }
 

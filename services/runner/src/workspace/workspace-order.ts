@@ -23,7 +23,7 @@ export interface WorkspaceOrder {
   /** Every workspace of the project, for agents that look further. */
   hints: WorkspaceHint[];
   /** The first workspace that names a repository, to be checked out; null: none does. */
-  repository: (Omit<AdapterWorkspace, "cwd" | "repoUrl"> & { repoUrl: string }) | null;
+  repository: { place: Omit<AdapterWorkspace, "cwd">; repoUrl: string; strategy: unknown } | null;
 }
 
 /** @param home the agent's own folder, absolute. */
@@ -43,7 +43,12 @@ export function workspaceOrder(
     return {
       candidates,
       otherwise: { cwd: home, source, projectId, workspaceId, repoUrl, repoRef },
-      hints: rows.map(({ id, ...row }) => ({ workspaceId: id, ...row })),
+      hints: rows.map(({ id, cwd, repoUrl: url, repoRef: ref }) => ({
+        workspaceId: id,
+        cwd,
+        repoUrl: url,
+        repoRef: ref,
+      })),
       repository: repositoryOf(rows, projectId),
     };
   }
@@ -66,14 +71,15 @@ export function workspaceOrder(
 }
 
 function repositoryOf(
-  rows: readonly { id: string; repoUrl: string | null; repoRef: string | null }[],
+  rows: NonNullable<Execution["project"]>["workspaces"],
   projectId: string | null,
 ): WorkspaceOrder["repository"] {
-  for (const { id, repoUrl, repoRef } of rows) {
+  for (const { id, repoUrl, repoRef, strategy } of rows) {
     const url = text(repoUrl);
     if (url === null) continue;
-    const place = { source: "project_checkout", projectId, workspaceId: id };
-    return { ...place, repoUrl: url, repoRef: text(repoRef) };
+    const found = { source: "project_checkout", projectId, workspaceId: id };
+    const place = { ...found, repoUrl: url, repoRef: text(repoRef) };
+    return { place, repoUrl: url, strategy };
   }
   return null;
 }

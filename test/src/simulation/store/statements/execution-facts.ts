@@ -22,7 +22,10 @@ function workspacesOf(
     (row) => row.id,
   )
     .slice(0, workspacesMax)
-    .map(({ id, cwd, repo_url: repoUrl, repo_ref: repoRef }) => ({ id, cwd, repoUrl, repoRef }));
+    .map(({ id, cwd, repo_url: repoUrl, repo_ref: repoRef, metadata }) => {
+      const strategy = (metadata as Record<string, unknown> | null)?.["workspaceStrategy"];
+      return { id, cwd, repoUrl, repoRef, ...(strategy === undefined ? {} : { strategy }) };
+    });
 }
 
 const executionFacts: Handler = ({ tables }, values) => {

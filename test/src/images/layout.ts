@@ -55,7 +55,9 @@ export async function layOut(
         if (step.keyword === "COPY") await copy(step, root, workdir);
         if (step.keyword === "RUN") await run(step, join(root, workdir));
       } catch (error) {
-        throw new Error(`Dockerfile:${step.line}: ${(error as Error).message}`, { cause: error });
+        // Compilers complain on standard output, which is not part of an error's message.
+        const { message, stdout = "" } = error as Error & { stdout?: string };
+        throw new Error(`Dockerfile:${step.line}: ${message}${stdout}`, { cause: error });
       }
     }
     return root;

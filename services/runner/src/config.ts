@@ -85,6 +85,11 @@ export const runnerShape = {
     .enum(["true", "false", "1", "0"])
     .default("false")
     .transform((text) => text === "true" || text === "1"),
+  /** Folder with the `reveille` command, at the end of PATH for every run. Absent: whoever wants it installs it. */
+  REVEILLE_RUNNER_TOOLS_PATH: z
+    .string()
+    .regex(/^\/[^:\0]*$/, "must be an absolute path without a colon")
+    .optional(),
   /** Of one git command, a first clone included. Ten minutes: 3 GB at 5 MB a second. */
   REVEILLE_RUNNER_GIT_TIMEOUT_SEC: integer(1, 24 * 3_600).default(600),
   /**
@@ -137,6 +142,8 @@ export interface RunnerConfig {
   logBytesPerSec: number;
   spoolBytesMax: number;
   repositories: RepositorySettings;
+  /** Absolute. */
+  toolsPath: string | undefined;
   /** Packages to load adapters from. */
   adapters: readonly string[];
   /** Take one execution, then end. */
@@ -207,6 +214,7 @@ export function readRunnerConfig(
     logBytesPerSec: read.REVEILLE_RUNNER_LOG_BYTES_PER_SEC,
     spoolBytesMax: read.REVEILLE_RUNNER_SPOOL_MAX_BYTES,
     repositories: repositorySettings(read),
+    toolsPath: read.REVEILLE_RUNNER_TOOLS_PATH,
     once,
     onceWaitMs: read.REVEILLE_RUNNER_ONCE_WAIT_MS,
     ...(read.REVEILLE_FAILPOINT === undefined ? {} : { failpoint: read.REVEILLE_FAILPOINT }),

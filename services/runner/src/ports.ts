@@ -105,7 +105,7 @@ export async function openPorts(
     cut,
     files: runFiles,
     adapters,
-    inherited: inheritedEnvironment(process.env),
+    inherited: withTools(inheritedEnvironment(process.env), config.toolsPath),
     close: async () => {
       keeping.cancel();
       stored.close();
@@ -115,3 +115,10 @@ export async function openPorts(
     },
   };
 }
+
+/** Behind everything else: no program of the machine is hidden by it. */
+const withTools = (
+  env: Record<string, string>,
+  toolsPath: string | undefined,
+): Record<string, string> =>
+  toolsPath === undefined ? env : { ...env, PATH: `${env["PATH"]}:${toolsPath}` };

@@ -4,6 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Execution } from "@reveille/shared/protocol/execution";
 import { newId } from "@reveille/shared/protocol/ids";
@@ -15,7 +16,11 @@ const origin = join(scratch, "origin.git");
 const companyId = newId();
 let rig: Rig;
 let runners: RunnerProcess[];
-const env = { REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE: "true" };
+const tools = fileURLToPath(new URL("../../../cli/path", import.meta.url));
+const env = {
+  REVEILLE_RUNNER_REPOSITORIES_ALLOW_FILE: "true",
+  REVEILLE_RUNNER_TOOLS_PATH: tools,
+};
 
 const git = (cwd: string, ...args: string[]): string =>
   execFileSync("git", ["-c", "user.name=T", "-c", "user.email=t@t", ...args], {
@@ -73,6 +78,14 @@ test("a process works in its tree, and what it leaves is pushed and told", async
   expect(stdoutExcerpt).toContain(`/trees/run-${runId}`);
   expect(events).toContainEqual(expect.objectContaining({ eventType: "workspace.pushed" }));
   expect(git(origin, "show", `${branch}:count`)).toBe("1");
+});
+
+test("a run finds the command by its name, behind all others", async () => {
+  const { runId } = await rig.enqueue({
+    command: "/bin/sh",
+    args: ["-c", 'echo "${PATH##*:}"; reveille my --help >/dev/null && echo found'],
+  });
+  expect((await finished(runId)).stdoutExcerpt).toBe(`${tools}\nfound\n`);
 });
 
 test("a run that was cancelled has its work kept, and its result says where", async () => {

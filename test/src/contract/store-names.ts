@@ -13,8 +13,8 @@ export interface StatementNames {
   files: Map<string, number>;
 }
 
-/** Names in the words of statements: lower case and underscores, never a dash. */
-const written = /\bname: (?:"([a-z_]+)"|`([a-z_]+)\$\{\w+\}`)/g;
+/** Names in the words of statements: lower case and underscores, never a dash; their text comes next. Spans have names, too. */
+const written = /\bname: (?:"([a-z_]+)"|`([a-z_]+)\$\{\w+\}`)(?=,\s*text\b)/g;
 
 export function statementNames(): StatementNames {
   const found: StatementNames = { names: [], patterns: [], files: new Map() };

@@ -119,7 +119,8 @@ const keep: Operation = async ({ twin, random, hostIds }) => {
   const context = { pool: twin.sql, bus, streams, clock: systemClock, logger };
   const subjects = createSubjects();
   const loss = { announced: false };
-  const keeper = { ...context, subjects, sizes: {}, loss, hostId: random.pick(hostIds) };
+  const link = { connected: true };
+  const keeper = { ...context, link, subjects, sizes: {}, loss, hostId: random.pick(hostIds) };
   await keepTopology(keeper as unknown as KeeperContext);
   if (random.chance(0.3))
     await announceGap(keeper as unknown as GapContext, { generation: 2, why: "sentinel gone" });

@@ -116,11 +116,18 @@ const keep: Operation = async ({ twin, random, hostIds }) => {
     facts: () => Promise.resolve(random.chance(0.2) ? null : {}),
     ensureTopology: () => Promise.resolve([]),
   };
-  const context = { pool: twin.sql, bus, streams, clock: systemClock, logger };
+  const there = { ...bus, connected: true };
+  const context = { pool: twin.sql, bus: there, streams, clock: systemClock, logger };
   const subjects = createSubjects();
   const loss = { announced: false };
-  const link = { connected: true };
-  const keeper = { ...context, link, subjects, sizes: {}, loss, hostId: random.pick(hostIds) };
+  const keeper = {
+    ...context,
+    link: there,
+    subjects,
+    sizes: {},
+    loss,
+    hostId: random.pick(hostIds),
+  };
   await keepTopology(keeper as unknown as KeeperContext);
   if (random.chance(0.3))
     await announceGap(keeper as unknown as GapContext, { generation: 2, why: "sentinel gone" });

@@ -122,8 +122,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["nod
 ENTRYPOINT ["/usr/bin/tini", "--", "node", "/app/services/agent-actor/dist/main.js"]
 
 FROM service AS cli
-COPY deploy/images/reveille.sh bin/reveille
-ENV PATH=/app/bin:$PATH
+ENV PATH=/app/cli/path:$PATH
 COPY --from=cli-dependencies /app/node_modules node_modules/
 COPY --from=build /app/shared shared/
 COPY --from=build /app/cli cli/
@@ -149,10 +148,9 @@ RUN apt-get update \
   && apt-get install --yes --no-install-recommends bash ca-certificates curl git jq openssh-client procps ripgrep \
   && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/ldconfig/aux-cache /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
 COPY deploy/images/runner-entrypoint.sh ./
-COPY deploy/images/reveille.sh bin/reveille
-# The only folder that has to be writable, /tmp aside: a volume in production. And the command, which is an agent's tools.
+# The only folder that has to be writable, /tmp aside: a volume in production. And the `reveille` command, which is an agent's tools.
 ENV REVEILLE_DATA_DIR=/var/lib/reveille \
-  PATH=/app/bin:$PATH \
+  REVEILLE_RUNNER_TOOLS_PATH=/app/cli/path \
   HOME=/var/lib/reveille \
   SHELL=/bin/bash \
   LANG=C.UTF-8

@@ -1,7 +1,7 @@
 // Owns replaying a Dockerfile's COPY and RUN steps into folders, one a stage, as far as they work on /app: what comes out is the part of
 // an image that is ours. Steps that name absolute paths change the base system and are left out. Starts nothing of what it lays out.
 import { execFile } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { BuildContext } from "./context.js";
@@ -13,7 +13,7 @@ const execute = promisify(execFile);
 /** Of one RUN: an install without a cache on two busy cores takes one to two minutes. */
 const stepLimitMs = 300_000;
 /** What a replayed step may begin with; anything else has to be thought about first. */
-const harmless = ["npm", "npx", "find", "rm"];
+const harmless = ["npm", "npx", "node", "find", "rm"];
 
 export interface LayoutOptions {
   file: Dockerfile;
@@ -145,4 +145,18 @@ function linkModules(clone: string, cwd: string): void {
   symlinkSync("../../shared", join(to, "@reveille/shared"));
   for (const service of readdirSync(join(cwd, "services")))
     symlinkSync(`../../services/${service}`, join(to, "@reveille", service));
+  for (const folder of workspacesWithModules(clone)) {
+    const nested = join(clone, folder, "node_modules");
+    if (existsSync(nested) && existsSync(join(cwd, folder)))
+      symlinkSync(nested, join(cwd, folder, "node_modules"));
+  }
+}
+
+/** Workspaces that need other versions of something than the rest, by the lock file. */
+function workspacesWithModules(clone: string): Set<string> {
+  const lock = JSON.parse(readFileSync(join(clone, "package-lock.json"), "utf8")) as {
+    packages: Record<string, unknown>;
+  };
+  const nested = Object.keys(lock.packages).map((path) => path.split("/node_modules/")[0]!);
+  return new Set(nested.filter((folder) => !folder.startsWith("node_modules")));
 }

@@ -157,6 +157,10 @@ function workspacesWithModules(clone: string): Set<string> {
   const lock = JSON.parse(readFileSync(join(clone, "package-lock.json"), "utf8")) as {
     packages: Record<string, unknown>;
   };
-  const nested = Object.keys(lock.packages).map((path) => path.split("/node_modules/")[0]!);
-  return new Set(nested.filter((folder) => !folder.startsWith("node_modules")));
+  const nested = Object.keys(lock.packages).filter((path) => !path.startsWith("node_modules/"));
+  return new Set(
+    nested.flatMap((path) =>
+      path.includes("/node_modules/") ? path.split("/node_modules/")[0]! : [],
+    ),
+  );
 }

@@ -145,7 +145,14 @@ export async function startServers(options: ServersOptions): Promise<Servers> {
   const [nats, postgres] = await Promise.allSettled([
     options.natsUrl
       ? undefined
-      : keepNats({ ...options.keeping("nats"), dir, port: options.natsPort, prefix, pools, ...(admin ? { admin } : {}) }),
+      : keepNats({
+          ...options.keeping("nats"),
+          dir,
+          port: options.natsPort,
+          prefix,
+          pools,
+          ...(admin ? { admin } : {}),
+        }),
     options.databaseUrl ? undefined : keepPostgres({ ...options.keeping("postgres"), dir, fsync }),
   ]);
   const running = [nats, postgres].flatMap((one) =>

@@ -14,7 +14,8 @@ export function passwordFiles(dir: string): (user: string) => string {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   return (user) => {
     const file = join(folder, `${user}.password`);
-    if (!existsSync(file)) writeAtomically(file, `${randomBytes(PASSWORD_BYTES).toString("hex")}\n`);
+    if (!existsSync(file))
+      writeAtomically(file, `${randomBytes(PASSWORD_BYTES).toString("hex")}\n`);
     return readFileSync(file, "utf8").trim();
   };
 }
@@ -25,7 +26,10 @@ export function passwordFiles(dir: string): (user: string) => string {
  */
 export function asUser(url: string, user: string, password?: string): string {
   const [first = "", ...more] = url.split(",");
-  const { scheme = "nats://", secret, host = first } =
-    /^(?<scheme>\w+:\/\/)?(?:[^@:/]*:(?<secret>[^@/]*)@)?(?<host>.*)$/.exec(first)?.groups ?? {};
+  const {
+    scheme = "nats://",
+    secret,
+    host = first,
+  } = /^(?<scheme>\w+:\/\/)?(?:[^@:/]*:(?<secret>[^@/]*)@)?(?<host>.*)$/.exec(first)?.groups ?? {};
   return [`${scheme}${user}:${password ?? secret ?? ""}@${host}`, ...more].join(",");
 }

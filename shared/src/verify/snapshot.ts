@@ -15,8 +15,10 @@ export interface Snapshot {
   has(table: string): Promise<boolean>;
 }
 
-/** A minute: between two statements the checker does no more than compare what it has read. */
+/** A minute: a checker that is gone does not keep its snapshot. */
 const idleMs = 60_000;
+/** One that reads thousands of logs between two statements is not gone, and says so. */
+const sayingMs = idleMs / 4;
 
 /** Gives the work a snapshot. @throws RuntimeError `StoreUnavailable` when Postgres is not there. */
 export async function withSnapshot<T>(
@@ -26,6 +28,8 @@ export async function withSnapshot<T>(
 ): Promise<T> {
   const client = await guarded("verify", () => pool.connect());
   let broken: Error | undefined;
+  // A session that has ended shows at the next statement of a check.
+  const saying = setInterval(() => void client.query("select 1").catch(() => undefined), sayingMs);
   try {
     await guarded("verify", async () => {
       await client.query("begin isolation level repeatable read read only");
@@ -36,6 +40,7 @@ export async function withSnapshot<T>(
     });
     return await work(snapshotOf(client));
   } finally {
+    clearInterval(saying);
     await client.query("rollback").catch((error: Error) => (broken = error));
     client.release(broken);
   }

@@ -69,7 +69,11 @@ export function userUrl(url: string, user: string): string {
 }
 
 /** The environment of a service that finds a test's server at `url`, as its own user. */
-export function serviceNats(url: string, name: ServiceName, pool = "default"): Record<string, string> {
+export function serviceNats(
+  url: string,
+  name: ServiceName,
+  pool = "default",
+): Record<string, string> {
   if (name === "runner") return { NATS_URL: userUrl(url, `runner-${pool}`) };
   if (name === "gateway") return { NATS_URL: userUrl(url, name) };
   return { NATS_URL: userUrl(url, name), REVEILLE_KEEPER_NATS_URL: userUrl(url, "keeper") };

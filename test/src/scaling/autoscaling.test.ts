@@ -65,7 +65,7 @@ test("a consumer of each pool is there before its first runner: a scaler that as
 });
 
 test("a burst of 200 runs takes a pool from 0 to as many runners as it needs and back to 0, each run once", async () => {
-  const lives = inForm("random" as const, 2_000);
+  const lives = inForm<number | "random">("random", 2_000);
   const agents = await Promise.all(
     Array.from({ length: agentCount }, () =>
       addAgent(cluster(), cluster().witness.agent(lives, true), { runner: { pool } }),

@@ -5,6 +5,8 @@ import type { SoakSummary } from "./soak.js";
 const ratioMin = 0.9;
 /** Of what is live. The noise of such a slope over some minutes is about a third of it. What is resident is only told: V8 and the servers take what they find. */
 const growthMaxMbPerMinute = 0.5;
+/** In a whole life, MB or descriptors: caches fill and pools of connections breathe by as much, and what leaks does not stop there. */
+const growthOfLifeMin = 8;
 /** Ten descriptors an hour: none. */
 const growthMaxDescriptorsPerMinute = 10 / 60;
 
@@ -22,7 +24,10 @@ export function missedBars({ ratio, trends }: SoakSummary): string[] {
       : []),
     ...trends
       .filter(
-        ({ judged, unit, slope }) => judged && slope > (limits[unit] ?? Number.POSITIVE_INFINITY),
+        ({ judged, unit, slope, minutes }) =>
+          judged &&
+          slope > (limits[unit] ?? Number.POSITIVE_INFINITY) &&
+          slope * minutes > growthOfLifeMin,
       )
       .map(
         ({ what, unit, slope, minutes }) =>

@@ -157,7 +157,13 @@ describe("the command", () => {
       execFile(
         process.execPath,
         [bin, "verify", ...args],
-        { env: { ...process.env, DATABASE_URL: databaseUrl, NATS_URL: system.nats.urlOf("operator") } },
+        {
+          env: {
+            ...process.env,
+            DATABASE_URL: databaseUrl,
+            NATS_URL: system.nats.urlOf("operator"),
+          },
+        },
         (error, out, err) => resolve({ code: Number(error?.code ?? 0), out, err }),
       ),
     );

@@ -31,10 +31,11 @@ COPY shared shared/
 COPY services services/
 COPY cli cli/
 RUN npx --no-install tsc -b shared services/gateway services/agent-actor services/runner cli
-# Left of each package: its manifest, what node runs, and the migrations.
+# Left of each package: its manifest, what node runs, and the migrations; not the tools that npm puts beside a single one.
 RUN find shared services cli -type f -path '*/dist/*' ! -name '*.js' -delete \
   && rm -r shared/src services/gateway/src services/agent-actor/src services/runner/src cli/src \
-  && find shared services cli -maxdepth 2 -type f \( -name 'tsconfig*.json' -o -name 'drizzle.config.ts' \) -delete
+  && find shared services cli -maxdepth 2 -type f \( -name 'tsconfig*.json' -o -name 'drizzle.config.ts' \) -delete \
+  && find shared services cli -name node_modules -prune -exec rm -r '{}' +
 
 # What each service imports and nothing else; declarations and source maps are for editors.
 FROM npm AS dependencies

@@ -38,7 +38,14 @@ test("a claim is told at once: nobody hears of it before the guard", async () =>
   const events = { onExpired: () => undefined, onGone: () => undefined };
   const ports = { clock: systemClock, spawnGuard };
   const guard = await startGuard(ports, hello, events, createLogger("test", "silent"));
-  const note = { companyId: "c", agentId: "a", runId: "r", attempt: 1, claimId: "c", traceparent: null };
+  const note = {
+    companyId: "c",
+    agentId: "a",
+    runId: "r",
+    attempt: 1,
+    claimId: "c",
+    traceparent: null,
+  };
   guard.claim({ ...note, ackSubject: null });
   expect(told).toEqual(["hello", "claim"]);
   guard.kill();

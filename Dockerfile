@@ -10,6 +10,7 @@ FROM scratch AS manifests
 COPY package.json package-lock.json /
 COPY shared/package.json /shared/
 COPY services/gateway/package.json /services/gateway/
+COPY services/gateway/web/package.json /services/gateway/web/
 COPY services/agent-actor/package.json /services/agent-actor/
 COPY services/runner/package.json /services/runner/
 COPY cli/package.json /cli/
@@ -33,6 +34,8 @@ COPY cli cli/
 RUN npx --no-install tsc -b shared services/gateway services/agent-actor services/runner cli
 # Left of each package: its manifest, what node runs, and the migrations; not the tools that npm puts beside a single one.
 RUN find shared services cli -type f -path '*/dist/*' ! -name '*.js' -delete \
+  && node services/gateway/web/build.mjs \
+  && find services/gateway/web -mindepth 1 -maxdepth 1 ! -name dist -exec rm -r {} + \
   && rm -r shared/src services/gateway/src services/agent-actor/src services/runner/src cli/src \
   && find shared services cli -maxdepth 2 -type f \( -name 'tsconfig*.json' -o -name 'drizzle.config.ts' \) -delete \
   && find shared services cli -name node_modules -prune -exec rm -r '{}' +

@@ -49,6 +49,7 @@ export default defineConfig({
           include: [
             "{shared,cli,bench}/src/**/*.test.ts",
             "services/*/src/**/*.test.ts",
+            "services/gateway/web/src/**/*.test.ts",
             "deploy/local/src/**/*.test.ts",
             "test/src/{behaviour,monitoring,soak}/**/*.test.ts",
             "test/src/images/{build-script,layout,rules}.test.ts",
@@ -74,7 +75,7 @@ export default defineConfig({
         "system",
         [
           "test/src/*.test.ts",
-          "test/src/{contract,observability,gateway,permissions,public,runner,verify}/**/*.test.ts",
+          "test/src/{console,contract,observability,gateway,permissions,public,runner,verify}/**/*.test.ts",
           "test/src/k8s/started-services.test.ts",
           "test/src/images/images.test.ts",
         ],

@@ -1,4 +1,4 @@
-// Owns getting a fresh clone ready to run: the Node version, `npm ci`, nats-server, `tsc -b`, each only when it is needed.
+// Owns getting a fresh clone ready to run: the Node version, `npm ci`, nats-server, `tsc -b`, the console, each only when it is needed.
 // Plain JavaScript without dependencies: nothing is installed yet when it starts.
 import { spawn } from "node:child_process";
 import fs from "node:fs";
@@ -73,6 +73,10 @@ async function installAndBuild() {
     const status = await runInstalled("typescript/bin/tsc", ["-b"]);
     if (status !== 0) throw new Error("The build failed, see above.");
   }
+  // Finds out by itself whether there is anything to do. A gateway without its console works, so nobody is kept from starting.
+  const script = path.join(repository, "services", "gateway", "web", "build.mjs");
+  const status = await runInTerminal(process.execPath, [script], { stdio: ["ignore", 2, 2] });
+  if (status !== 0) say("The console was not built, see above. Everything else works.");
 }
 
 /** npm writes its hidden lockfile last; one that is older than ours, or missing, means an install that is owed. */

@@ -24,6 +24,7 @@ import { createAuthenticate } from "./auth.js";
 import { gatewayDrainMs } from "./config.js";
 import type { GatewayConfig } from "./config.js";
 import type { Context } from "./context.js";
+import { readConsole } from "./console-files.js";
 import { eventsSocket } from "./events-socket.js";
 import { pingServers } from "./health.js";
 import { createHttp } from "./http.js";
@@ -172,7 +173,16 @@ async function serve(
   const { authenticate, metrics, mode, owed, publisher, tracing, wakes } = context;
   const checkAnswers = config.REVEILLE_CHECK_ANSWERS === "1";
   const routes = allRoutes(context);
-  const app = createHttp({ routes, authenticate, mode, checkAnswers, logger, metrics, tracing });
+  const app = createHttp({
+    routes,
+    authenticate,
+    mode,
+    console: await readConsole(),
+    checkAnswers,
+    logger,
+    metrics,
+    tracing,
+  });
   const socket = serveSockets({
     server: app.server,
     routes: [eventsSocket(context), logSocket(context), transcriptSocket(context)],

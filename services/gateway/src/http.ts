@@ -17,6 +17,7 @@ import { EventStream, PlainText } from "./answer.js";
 import { isAllowed, requireBoard, requireOperator } from "./auth.js";
 import type { Actor, Authenticate, Credential } from "./auth.js";
 import type { DeploymentMode } from "./config.js";
+import type { ConsoleFiles } from "./console-files.js";
 import { inTrace } from "./current-trace.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
 import { refuseOrigin } from "./origin.js";
@@ -26,6 +27,8 @@ export interface HttpOptions {
   routes: readonly AnyRoute[];
   authenticate: Authenticate;
   mode: DeploymentMode;
+  /** What is shown where no route is. */
+  console: ConsoleFiles;
   /** Compare each answer with what its route declares; what differs becomes a 500. For tests. */
   checkAnswers: boolean;
   logger: Logger;
@@ -73,13 +76,34 @@ export function createHttp(options: HttpOptions): FastifyInstance {
   app.setErrorHandler((error, _request, reply) => send(reply, error, logger));
   const methodsOf = createMethodTable(options.routes);
   app.setNotFoundHandler((request, reply) => {
-    const allowed = methodsOf(new URL(request.url, "http://localhost").pathname);
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (showConsole(options.console, request, reply, pathname)) return reply;
+    const allowed = methodsOf(pathname);
     if (allowed.length === 0) return send(reply, new HttpError(404, "Not found"), logger);
     const why = `${request.method} is not possible here: ${allowed.join(", ")}`;
     return send(reply.header("allow", allowed.join(", ")), new HttpError(405, why), logger);
   });
   for (const route of options.routes) register(app, route, options);
   return app;
+}
+
+/** Answers with a file or page of the console, if the path has one. It tells nothing of anybody, so nobody has to log in for it. */
+function showConsole(
+  files: ConsoleFiles,
+  { method, headers }: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+): boolean {
+  if (method !== "GET" && method !== "HEAD") return false;
+  const found = files({
+    path,
+    accept: headers.accept,
+    acceptEncoding: headers["accept-encoding"]?.toString(),
+    ifNoneMatch: headers["if-none-match"],
+  });
+  if (!found) return false;
+  void reply.code(found.status).headers(found.headers).send(found.body);
+  return true;
 }
 
 /** Which methods a path knows; none: no route has it. */

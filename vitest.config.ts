@@ -15,11 +15,11 @@ const alias = [
 ];
 
 /**
- * Rows of the fault matrix that every test run has: those whose faults are the likeliest, in half of their time. `npm run faults` runs all
+ * Rows of the fault matrix that every test run has: those whose faults are the likeliest, in a third of their time. `npm run faults` runs all
  * of them (it sets the form), and so does `REVEILLE_FAULTS=short npm test`; the small soak goes with them.
  */
 const allFaults = process.env["REVEILLE_FAULTS"] !== undefined;
-const rows = allFaults ? "*" : "f{02,03,04,05,08,10,11,13,18,19,30}-*";
+const rows = allFaults ? "*" : "f{02,03,04,05,08,10,18,19,30}-*";
 
 /** Tests with real servers and processes, after the fast ones. */
 const system = (
@@ -75,9 +75,10 @@ export default defineConfig({
         "system",
         [
           "test/src/*.test.ts",
-          "test/src/{console,contract,observability,gateway,permissions,public,runner,verify}/**/*.test.ts",
+          "test/src/{console,contract,observability,gateway,permissions,public,runner,scaling,verify}/**/*.test.ts",
           "test/src/k8s/started-services.test.ts",
           "test/src/images/images.test.ts",
+          "test/src/cluster/{limits,retries-and-deletion,rows-at-every-instant}.test.ts",
         ],
         {
           groupOrder: 1,
@@ -91,7 +92,11 @@ export default defineConfig({
       // Whole systems under faults and load, and recordings in which time matters: alone, or they would measure each other.
       system(
         "cluster",
-        ["test/src/{cluster,conformance,scaling}/**/*.test.ts", `test/src/faults/${rows}.test.ts`],
+        [
+          "test/src/cluster/{idle-cost,witness}.test.ts",
+          "test/src/conformance/**/*.test.ts",
+          `test/src/faults/${rows}.test.ts`,
+        ],
         {
           groupOrder: 2,
           maxWorkers: 1,

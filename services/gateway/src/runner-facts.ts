@@ -18,7 +18,7 @@ export interface RunnerFacts {
 /** Without NATS those that were known last. */
 export type ReadRunners = () => Promise<readonly RunnerFacts[]>;
 
-/** A runner that started shows within this time; a lease itself lives for longer. */
+/** A further runner that started shows within this time; a lease itself lives for longer. The first one shows at once. */
 const freshMs = 3_000;
 /** Leases that one look reads: beyond that many runners, some of them speak for all. */
 const leasesMax = 500;
@@ -42,7 +42,8 @@ export function createRunnerFacts(bus: NatsBus, bucketName: string, logger: Logg
     readAt = performance.now();
   };
   return async () => {
-    if (bus.connected && performance.now() - readAt > freshMs)
+    const stale = known.length === 0 || performance.now() - readAt > freshMs;
+    if (bus.connected && stale)
       await (reading ??= read()
         .catch((error: unknown) => logger.warn({ err: error }, "cannot read runners' leases"))
         .finally(() => {

@@ -25,7 +25,8 @@ const wakesAndRuns: Record<string, Plant> = {
   ),
   "a run and its wake end together and alike": rows(
     `update agent_wakeup_requests w set status = 'failed' from heartbeat_runs r
-     where r.wakeup_request_id = w.id and w.run_id = r.id and r.status = 'succeeded' returning r.id`,
+     where r.wakeup_request_id = w.id and w.run_id = r.id and r.status = 'succeeded'
+       and r.id = (select run_id from agent_wakeup_requests where status = 'completed' and run_id is not null limit 1) returning r.id`,
   ),
   "an open wake has a live run": rows(
     change("agent_wakeup_requests", completed, "status = 'claimed', finished_at = null"),

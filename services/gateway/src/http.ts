@@ -21,7 +21,8 @@ import type { ConsoleFiles } from "./console-files.js";
 import { inTrace } from "./current-trace.js";
 import { forbidden, HttpError, problemOf, toHttpError, validationError } from "./errors.js";
 import { refuseOrigin } from "./origin.js";
-import type { AnyRoute } from "./route.js";
+import type { AnyRoute, SessionAccess } from "./route.js";
+import { csrfHeader, refuseForgery, sessionCookie, sessionTokenOf } from "./session-cookie.js";
 
 export interface HttpOptions {
   routes: readonly AnyRoute[];
@@ -167,7 +168,7 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
     method: route.method,
     url: route.path,
     handler: async (request, reply) => {
-      const actor = await actorOf(request, route, options.authenticate);
+      const actor = await actorOf(request, route, options);
       const call = {
         params: parse(route.params, request.params),
         query: parse(route.query, request.query),
@@ -176,7 +177,8 @@ function register(app: FastifyInstance, route: AnyRoute, options: HttpOptions): 
         actor,
         runId: runIdOf(request, actor),
         header: (name: string) => headerOf(request, name),
-        stillAllowed: () => isAllowed(options.authenticate, credentialOf(request)),
+        stillAllowed: () => isAllowed(options.authenticate, credentialOf(request, options.mode)),
+        session: sessionOf(request, reply, options.mode),
         status: (code: number) => void reply.code(code),
       };
       const answer = await inSpan(request, reply, route, options.tracing, () => route.handle(call));
@@ -242,19 +244,42 @@ async function inSpan(
 /** What routes that need no credential are called by; they look at nobody. */
 const anybody: Actor = { type: "agent", id: "", companyId: "", run: null };
 
-const credentialOf = ({ headers, ip }: FastifyRequest): Credential => ({
+/** A browser shows its session by itself: only where somebody has to log in, and nothing else is shown on purpose. */
+const credentialOf = ({ headers, ip }: FastifyRequest, mode: DeploymentMode): Credential => ({
   authorization: headers.authorization,
+  token:
+    mode === "authenticated" && headers.authorization === undefined
+      ? sessionTokenOf(headers.cookie)
+      : undefined,
   address: ip,
 });
+
+function sessionOf(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  mode: DeploymentMode,
+): SessionAccess {
+  const { token, address } = credentialOf(request, mode);
+  // TLS ends before the gateway; what stands there says how the browser came.
+  const secure = headerOf(request, "x-forwarded-proto") === "https";
+  return {
+    token,
+    address,
+    set: (next) => void reply.header("set-cookie", sessionCookie(next, secure)),
+  };
+}
 
 /** @throws HttpError 401, 403. */
 async function actorOf(
   request: FastifyRequest,
   route: AnyRoute,
-  authenticate: Authenticate,
+  { authenticate, mode }: HttpOptions,
 ): Promise<Actor> {
   if (route.open) return anybody;
-  const actor = await authenticate(credentialOf(request));
+  const credential = credentialOf(request, mode);
+  const actor = await authenticate(credential);
+  if (credential.token !== undefined)
+    refuseForgery(request.method, credential.token, headerOf(request, csrfHeader));
   if (route.boardOnly) requireBoard(actor);
   if (route.operatorOnly) requireOperator(actor);
   return actor;

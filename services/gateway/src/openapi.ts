@@ -7,6 +7,7 @@ import type { DeploymentMode } from "./config.js";
 import { problemSchema } from "./errors.js";
 import { bodyExamples } from "./openapi-examples.js";
 import { socketPaths } from "./openapi-sockets.js";
+import { sessionCookieName } from "./session-cookie.js";
 import type { AnyRoute } from "./route.js";
 
 type Json = Record<string, unknown>;
@@ -54,7 +55,7 @@ export function openApi(routes: readonly AnyRoute[], version: string, mode: Depl
     },
     servers: [{ url: "/" }],
     // Where nobody logs in a credential is not needed, and is checked when there is one.
-    security: mode === "authenticated" ? [{ bearer: [] }] : [{ bearer: [] }, {}],
+    security: mode === "authenticated" ? [{ bearer: [] }, { session: [] }] : [{ bearer: [] }, {}],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
     paths: { ...paths, ...socketPaths },
     components: {
@@ -63,6 +64,12 @@ export function openApi(routes: readonly AnyRoute[], version: string, mode: Depl
           type: "http",
           scheme: "bearer",
           description: "A board token, an agent's key, or the token of a run that is running",
+        },
+        session: {
+          type: "apiKey",
+          in: "cookie",
+          name: sessionCookieName,
+          description: "A browser's session; what changes something sends X-CSRF-Token, too",
         },
       },
       responses: {

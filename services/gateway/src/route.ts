@@ -23,8 +23,19 @@ export interface Call<P, Q, B> {
   header: (name: string) => string | undefined;
   /** For answers that take long: false when the credential is none any more. */
   stillAllowed: () => Promise<boolean>;
+  session: SessionAccess;
   /** Sets another status than 200. */
   status: (code: number) => void;
+}
+
+/** The session of the browser that asks, if it has one. Without logins there are none. */
+export interface SessionAccess {
+  /** From its cookie, not looked at yet. */
+  token: string | undefined;
+  /** Where the request comes from. */
+  address: string;
+  /** Gives it a session with this token; null: takes it away. */
+  set: (token: string | null) => void;
 }
 
 export interface Route<P = unknown, Q = unknown, B = unknown> {

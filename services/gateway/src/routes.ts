@@ -39,6 +39,7 @@ import { projectRoutes } from "./routes/projects.js";
 import { runLogRoutes } from "./routes/run-log.js";
 import { runReportRoutes } from "./routes/run-report.js";
 import { runRoutes } from "./routes/runs.js";
+import { sessionRoutes } from "./routes/session.js";
 import { wakeRequestRoutes } from "./routes/wake-requests.js";
 import { wakeRoutes } from "./routes/wakes.js";
 import { workspaceRoutes } from "./routes/workspaces.js";
@@ -80,6 +81,7 @@ const families: readonly (readonly [tag: string, routes: (context: Context) => A
   ["Runs", runReportRoutes],
   ["Companies", activityRoutes],
   ["Access", boardTokenRoutes],
+  ["Access", sessionRoutes],
   ["System", infrastructureRoutes],
   ["System", healthRoutes],
 ];

@@ -16,6 +16,7 @@ import type { DeploymentMode } from "./config.js";
 import { forbidden, notFound, overloaded, problemOf, toHttpError } from "./errors.js";
 import type { HttpError } from "./errors.js";
 import { refuseOrigin } from "./origin.js";
+import { refuseForeignPage, sessionTokenOf } from "./session-cookie.js";
 
 /** What is sent to one reader. */
 export interface SocketSink {
@@ -89,11 +90,7 @@ export function serveSockets(options: SocketServerOptions): { close(): void } {
       const id = route.pattern.exec(url.pathname)?.[1];
       if (id === undefined) continue;
       if (sockets.clients.size >= socketsMax) throw overloaded(503, "Too many readers", 5);
-      const credential = {
-        authorization: request.headers.authorization,
-        token: url.searchParams.get("token") ?? undefined,
-        address: request.socket.remoteAddress ?? "",
-      };
+      const credential = credentialOf(request, url, mode);
       const actor = await authenticate(credential);
       return { credential, serve: await route.admit({ id, query: url.searchParams, actor }) };
     }
@@ -132,6 +129,22 @@ export function serveSockets(options: SocketServerOptions): { close(): void } {
       sockets.close();
     },
   };
+}
+
+/** What is shown on purpose goes before the session that a browser sends by itself. @throws HttpError 403. */
+function credentialOf(
+  { headers, socket }: IncomingMessage,
+  url: URL,
+  mode: DeploymentMode,
+): Credential {
+  const { authorization } = headers;
+  const address = socket.remoteAddress ?? "";
+  const shown = url.searchParams.get("token") ?? undefined;
+  if (authorization !== undefined || shown !== undefined || mode === "local_trusted")
+    return { authorization, token: shown, address };
+  const token = sessionTokenOf(headers.cookie);
+  if (token !== undefined) refuseForeignPage(headers.origin, headers.host);
+  return { token, address };
 }
 
 /** Ends what did not answer the last one, and what has lost its credential. */

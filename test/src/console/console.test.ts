@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../harness/until.js";
 import { createAgent, startWholeSystem } from "../harness/whole-system.js";
 import type { WholeSystem } from "../harness/whole-system.js";
+import { createBoardToken } from "../gateway/tenants.js";
 import { missing, startBrowser } from "./browser.js";
 import type { ShownPage, TestBrowser } from "./browser.js";
 
@@ -37,7 +38,7 @@ describe.skipIf(missing)(missing || "the console", () => {
     for (let attempt = 0; attempt < 5; attempt += 1) {
       const beganAt = performance.now();
       const runId = await wake(system, agentId);
-      await page.getByText(`line of ${runId}`).waitFor();
+      await page.locator(".doing").getByText(`line of ${runId}`).waitFor();
       took.push(performance.now() - beganAt);
       await page.getByText("idle", { exact: true }).waitFor();
     }
@@ -53,7 +54,7 @@ describe.skipIf(missing)(missing || "the console", () => {
     await page.getByLabel("Reason").fill("by keys");
     await page.keyboard.press("Enter");
     await page.getByRole("dialog").getByRole("link").click();
-    await page.getByText("woken by keys").waitFor();
+    await page.getByText("woken by keys", { exact: true }).waitFor();
     await page.getByText("The end: succeeded").waitFor();
   });
 
@@ -183,5 +184,29 @@ describe.skipIf(missing)(missing || "the console", () => {
       }
       expect(complaints).toEqual([]);
     }
+  });
+
+  test("where one has to log in a token makes a session, which acts, lives through a reload and ends", async () => {
+    const token = await createBoardToken(system.database);
+    const own = await system.stack.start("gateway", { REVEILLE_DEPLOYMENT_MODE: "authenticated" });
+    const { companyId } = await createAgent(system, "0", { name: "Behind a login" });
+    const { page, complaints } = await browser.open(`${own.ready?.http ?? ""}/${companyId}`);
+    await page.getByLabel("Board token").fill("rvb_wrong");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText("Unauthorized").waitFor();
+    await page.getByLabel("Board token").fill(token);
+    await page.keyboard.press("Enter");
+    await page.getByText("Behind a login").waitFor();
+    await page.getByText("Live", { exact: true }).waitFor();
+    expect(
+      await page.evaluate("document.cookie + JSON.stringify(localStorage) + location.href"),
+    ).not.toContain(token);
+    await page.reload();
+    await page.getByRole("button", { name: "Pause Behind a login" }).click();
+    await page.getByRole("button", { name: "Resume Behind a login" }).waitFor();
+    await page.getByText("Behind a login is paused").waitFor();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Board token").waitFor();
+    expect(complaints).toEqual([]);
   });
 });

@@ -103,6 +103,6 @@ test("a credential is optional where nobody logs in, and asked for elsewhere", a
   const { body } = await closed.call("GET", "/api/openapi.json", undefined, {
     headers: { authorization },
   });
-  expect((body as Document).security).toEqual([{ bearer: [] }]);
+  expect((body as Document).security).toEqual([{ bearer: [] }, { session: [] }]);
   expect((body as Document).paths["/livez"]!["get"]!.security).toEqual([]);
 });

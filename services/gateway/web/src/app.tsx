@@ -2,8 +2,9 @@
 import type { ComponentType } from "preact";
 import { lazy, Suspense } from "preact/compat";
 import { useEffect } from "preact/hooks";
+import { useQueryClient } from "@tanstack/preact-query";
 import { ApiError } from "./api/client.js";
-import { useCompanies } from "./api/queries.js";
+import { useCompanies, useSession } from "./api/queries.js";
 import type { Company } from "./api/types.js";
 import { LiveProvider } from "./live/live.js";
 import { FleetPage } from "./pages/fleet/fleet-page.js";
@@ -38,9 +39,18 @@ const pages: Readonly<Record<string, Page>> = {
 };
 
 export function App() {
+  const session = useSession();
+  return <Loaded of={session}>{({ signedIn }) => (signedIn ? <SignedIn /> : <SignIn />)}</Loaded>;
+}
+
+function SignedIn() {
   const companies = useCompanies();
-  if (companies.error instanceof ApiError && companies.error.status === 401)
-    return <SignIn onDone={() => void companies.refetch()} />;
+  const client = useQueryClient();
+  const ended = companies.error instanceof ApiError && companies.error.status === 401;
+  useEffect(() => {
+    // Its token was revoked or has expired: the session says so, and the page asks for another.
+    if (ended) void client.invalidateQueries({ queryKey: ["session"] });
+  }, [ended, client]);
   return <Loaded of={companies}>{(found) => <Shown companies={found} />}</Loaded>;
 }
 

@@ -1,9 +1,10 @@
 /** The cached questions to the API, each under one key: the first parts say what an event about it makes old (`live/refresh.ts`). */
 import { useQuery } from "@tanstack/preact-query";
-import { request } from "./client.js";
+import { request, setCsrfToken } from "./client.js";
 import type {
   Agent,
   AgentCost,
+  BrowserSession,
   Company,
   CostSummary,
   DeadLetter,
@@ -36,6 +37,16 @@ const useGet = <T>(key: readonly string[], path: string, everyMs?: number) =>
     ...(everyMs === undefined ? {} : { refetchInterval: everyMs }),
   });
 
+/** Before anything else: who has no session sees nothing, and what changes something needs its token. */
+export const useSession = () =>
+  useQuery({
+    queryKey: ["session"],
+    queryFn: async () => {
+      const session = await request<BrowserSession>("GET", "/session");
+      setCsrfToken(session.csrfToken);
+      return session;
+    },
+  });
 export const useCompanies = () => useGet<Company[]>(["companies"], "/companies");
 
 export const useAgents = (companyId: string) =>

@@ -1,6 +1,12 @@
 /** What the public API answers with, as far as the console shows it. Knows no request. Money is in cents, times are ISO 8601. */
 
 type Status = string;
+export interface BrowserSession {
+  mode: "local_trusted" | "authenticated";
+  signedIn: boolean;
+  /** Null: nobody logs in here. */
+  csrfToken: string | null;
+}
 export interface Company {
   id: string;
   name: string;

@@ -7,6 +7,7 @@ import { isLive } from "../live/live-state.js";
 import { Help } from "./help.js";
 import { useKeys } from "./keyboard.js";
 import { Link, navigate, usePlace } from "./router.js";
+import { SignOut } from "./sign-in.js";
 import { useTheme } from "./theme.js";
 
 const pages: readonly (readonly [path: string, name: string])[] = [
@@ -47,6 +48,7 @@ export function Layout(props: {
         <span class="grow" />
         <ConnectionState />
         <ThemeButton />
+        <SignOut />
         <button type="button" class="quiet" onClick={() => setHelp(true)} aria-label="Keys">
           ?
         </button>

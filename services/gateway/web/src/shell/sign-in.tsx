@@ -1,8 +1,13 @@
 /** Where everybody has to log in: asks for a board token once and has a session made of it. The token is kept nowhere in the page. */
 import { useState } from "preact/hooks";
+import { useTell } from "./toasts.js";
+import { useQueryClient } from "@tanstack/preact-query";
 import { reasonOf, request, setCsrfToken } from "../api/client.js";
+import { useSession } from "../api/queries.js";
+import type { BrowserSession } from "../api/types.js";
 
-export function SignIn({ onDone }: { onDone: () => void }) {
+export function SignIn() {
+  const client = useQueryClient();
   const [token, setToken] = useState("");
   const [failure, setFailure] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
@@ -10,11 +15,9 @@ export function SignIn({ onDone }: { onDone: () => void }) {
     setBusy(true);
     setFailure(null);
     try {
-      const { csrfToken } = await request<{ csrfToken: string }>("POST", "/session", {
-        token: token.trim(),
-      });
-      setCsrfToken(csrfToken);
-      onDone();
+      const session = await request<BrowserSession>("POST", "/session", { token: token.trim() });
+      setCsrfToken(session.csrfToken);
+      client.setQueryData(["session"], session);
     } catch (error) {
       setFailure(reasonOf(error));
     } finally {
@@ -53,5 +56,29 @@ export function SignIn({ onDone }: { onDone: () => void }) {
         </button>
       </form>
     </main>
+  );
+}
+
+/** Leaves the session; shown where there are sessions. */
+export function SignOut() {
+  const client = useQueryClient();
+  const session = useSession().data;
+  const tell = useTell();
+  if (!session || session.csrfToken === null) return null;
+  const signOut = async (): Promise<void> => {
+    try {
+      await request("DELETE", "/session");
+      setCsrfToken(null);
+      // What was shown to this person stays with nobody else.
+      client.clear();
+      location.assign("/");
+    } catch (error) {
+      tell.failed("You are still signed in", error);
+    }
+  };
+  return (
+    <button type="button" class="quiet" onClick={() => void signOut()}>
+      Sign out
+    </button>
   );
 }

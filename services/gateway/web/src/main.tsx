@@ -2,6 +2,7 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/preact-query";
 import { render } from "preact";
 import { ApiError } from "./api/client.js";
+import { askFirst } from "./api/queries.js";
 import { App } from "./app.js";
 import { listenForKeys } from "./shell/keyboard.js";
 import { Router } from "./shell/router.js";
@@ -31,6 +32,7 @@ const client = new QueryClient({
   },
 });
 
+askFirst(client, /^\/([0-9a-f-]{36})(?:\/|$)/.exec(location.pathname)?.[1]);
 applyTheme();
 listenForKeys();
 const place = document.getElementById("app");

@@ -1,5 +1,6 @@
 /** The cached questions to the API, each under one key: the first parts say what an event about it makes old (`live/refresh.ts`). */
 import { useQuery } from "@tanstack/preact-query";
+import type { QueryClient } from "@tanstack/preact-query";
 import { request, setCsrfToken } from "./client.js";
 import type {
   Agent,
@@ -37,22 +38,37 @@ const useGet = <T>(key: readonly string[], path: string, everyMs?: number) =>
     ...(everyMs === undefined ? {} : { refetchInterval: everyMs }),
   });
 
+const sessionQuery = {
+  queryKey: ["session"],
+  queryFn: async () => {
+    const session = await request<BrowserSession>("GET", "/session");
+    setCsrfToken(session.csrfToken);
+    return session;
+  },
+};
+const companiesQuery = {
+  queryKey: ["companies"],
+  queryFn: () => request<Company[]>("GET", "/companies"),
+};
+const agentsQuery = (companyId: string) => ({
+  queryKey: ["company", companyId, "agents"],
+  queryFn: () => request<Agent[]>("GET", `/companies/${companyId}/agents`),
+});
+
+/** Asks at once for what every page needs, instead of one after the other. @param companyId as the address has it. */
+export function askFirst(client: QueryClient, companyId: string | undefined): void {
+  void client.prefetchQuery(sessionQuery);
+  void client.prefetchQuery(companiesQuery);
+  if (companyId !== undefined) void client.prefetchQuery(agentsQuery(companyId));
+}
+
 /** Before anything else: who has no session sees nothing, and what changes something needs its token. */
-export const useSession = () =>
-  useQuery({
-    queryKey: ["session"],
-    queryFn: async () => {
-      const session = await request<BrowserSession>("GET", "/session");
-      setCsrfToken(session.csrfToken);
-      return session;
-    },
-  });
-export const useCompanies = () => useGet<Company[]>(["companies"], "/companies");
+export const useSession = () => useQuery(sessionQuery);
+export const useCompanies = () => useQuery(companiesQuery);
 
 export const useAgents = (companyId: string) =>
   useQuery({
-    queryKey: ["company", companyId, "agents"],
-    queryFn: () => request<Agent[]>("GET", `/companies/${companyId}/agents`),
+    ...agentsQuery(companyId),
     refetchInterval: ({ state }) => agentsMs(state.data?.length ?? 0),
   });
 /** The newest runs of a company, live or over. */

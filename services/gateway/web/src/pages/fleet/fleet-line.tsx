@@ -86,7 +86,7 @@ function Doing({ row: { current }, home }: { row: FleetRow; home: string }) {
 
 function NextTimer({ at }: { at: string | null }) {
   const now = useNow();
-  if (at === null) return <span class="faint">–</span>;
+  if (at === null) return <span class="number faint">–</span>;
   return <span class="number">{Date.parse(at) <= now ? "due" : relative(at, now)}</span>;
 }
 

@@ -79,7 +79,7 @@ function Column(props: {
   const { companyId, status, cards, nameOf } = props;
   const now = useNow();
   return (
-    <section class="column">
+    <section class={cards.length === 0 ? "column bare" : "column"}>
       <h2>
         <StatusBadge status={status} /> <span class="count">{cards.length}</span>
       </h2>

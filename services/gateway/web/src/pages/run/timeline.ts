@@ -24,7 +24,7 @@ const capital = (text: string): string => text.charAt(0).toUpperCase() + text.sl
 /** The run's own moments and its events, in order. */
 export function timeline(run: RunDetail, events: readonly RunEvent[]): Step[] {
   const moments: [string | null, string, string][] = [
-    [run.createdAt, "Queued", `by ${run.invocationSource.replaceAll("_", " ")}`],
+    [run.createdAt, "Queued", run.invocationSource.replaceAll("_", " ")],
     [run.dispatchedAt, "Dispatched", `to pool ${run.pool}`],
     [run.cancelRequestedAt, "Cancel asked", "SIGTERM first; SIGKILL when the grace is over"],
   ];

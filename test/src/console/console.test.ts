@@ -15,6 +15,9 @@ const wake = async (system: WholeSystem, agentId: string, body = {}): Promise<st
 const linesOf = ({ page }: ShownPage): Promise<string[]> =>
   page.locator(".lines .line .text").allInnerTexts();
 
+// A line of its own: a report shows a skipped file without the reason.
+if (missing) process.stderr.write(`tests of the console are ${missing}\n`);
+
 describe.skipIf(missing)(missing || "the console", () => {
   let system: WholeSystem;
   let browser: TestBrowser;

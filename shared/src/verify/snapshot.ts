@@ -28,30 +28,52 @@ export async function withSnapshot<T>(
 ): Promise<T> {
   const client = await guarded("verify", () => pool.connect());
   let broken: Error | undefined;
+  const session = oneByOne(client);
   // A session that has ended shows at the next statement of a check.
-  const saying = setInterval(() => void client.query("select 1").catch(() => undefined), sayingMs);
+  const saying = setInterval(() => {
+    if (session.idle) void session.ask("select 1").catch(() => undefined);
+  }, sayingMs);
   try {
     await guarded("verify", async () => {
-      await client.query("begin isolation level repeatable read read only");
-      await client.query(
+      await session.ask("begin isolation level repeatable read read only");
+      await session.ask(
         `set local statement_timeout = ${statementTimeoutMs}; set local lock_timeout = 1000;
          set local idle_in_transaction_session_timeout = ${idleMs}`,
       );
     });
-    return await work(snapshotOf(client));
+    return await work(snapshotOf(session));
   } finally {
     clearInterval(saying);
-    await client.query("rollback").catch((error: Error) => (broken = error));
+    await session.ask("rollback").catch((error: Error) => (broken = error));
     client.release(broken);
   }
 }
 
-function snapshotOf(client: PoolClient): Snapshot {
+interface Session {
+  readonly idle: boolean;
+  readonly ask: <Row extends object>(sql: string, values?: readonly unknown[]) => Promise<Row[]>;
+}
+/** One statement at a time: the driver warns of a second one, and will refuse it. */
+function oneByOne(client: PoolClient): Session {
+  let waiting = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    get idle() {
+      return waiting === 0;
+    },
+    ask: <Row extends object>(sql: string, values: readonly unknown[] = []) => {
+      waiting += 1;
+      const asked = last
+        .then(() => client.query<Row & Record<string, unknown>>(sql, [...values]))
+        .finally(() => (waiting -= 1));
+      last = asked.catch(() => undefined);
+      return asked.then(({ rows }) => rows);
+    },
+  };
+}
+
+function snapshotOf({ ask: query }: Session): Snapshot {
   const counts = new Map<string, number>();
-  const query = async <Row extends object>(
-    sql: string,
-    values: readonly unknown[] = [],
-  ): Promise<Row[]> => (await client.query<Row & Record<string, unknown>>(sql, [...values])).rows;
   return {
     query,
     count: async (population) => {
@@ -63,13 +85,13 @@ function snapshotOf(client: PoolClient): Snapshot {
       return n;
     },
     apart: async (work) => {
-      await client.query("savepoint apart");
+      await query("savepoint apart");
       try {
         const done = await work();
-        await client.query("release savepoint apart");
+        await query("release savepoint apart");
         return done;
       } catch (error) {
-        await client.query("rollback to savepoint apart");
+        await query("rollback to savepoint apart");
         throw error;
       }
     },
